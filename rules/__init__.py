@@ -1,0 +1,1 @@
+"""What we know: one failure mode per module, plus the catalogue and the patterns as data."""
