@@ -1,0 +1,356 @@
+"""The catalogue: what is known of systems, HTTP clients, retry libraries, frameworks, queues, schedulers and statuses, as data.
+
+One TOML file an entry in `rules/catalog/` (sub-folders are for the reader alone). `load()` reads and validates all of them; `Catalog.symbol` answers
+what a qualified name means, `Catalog.host` whose host it is. Every claim carries its source and how sure it is (`checked`).
+
+Qualified names, the same in every language: members are joined with "."; PHP class names keep their backslashes (`GuzzleHttp\\Client.request`),
+JS modules their package name (`axios.post`, `@medusajs/medusa.X`), shell commands stand alone (`curl`). A method is named by the class that
+its receiver is an instance of (`requests.Session.post`). `*.name` is a method `name` of a receiver whose class is not known; `?.name` the same,
+but only when the receiver's own name is one of `receivers`. Braces expand: `requests.{get,post}`.
+"""
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Literal
+
+import msgspec
+
+Checked = Literal["read-in-source", "read-in-docs", "unsure"]
+Limit = float | Literal["none", "unknown"]
+"""Seconds; "none" = waits for ever; "unknown" = not known, so no claim rests on it."""
+
+ROLES = frozenset({
+    "call",          # leaves the process for a system; effect says read or write
+    "client",        # builds a client whose methods are calls; the result is an instance of `instance`
+    "adapter",       # builds a part that gives a client its timeout or retries
+    "configure",     # changes a client (first argument or receiver): option values in `timeout`/`attempts` places
+    "deadline",      # bounds what runs inside it (region, wrapper or argument)
+    "retry",         # decorator, wrapper, iterator or option object that repeats
+    "lock",          # takes a lock: region, decorator, or call whose answer says whether it was taken
+    "row-lock",      # locks the rows that it reads
+    "unlock",
+    "transaction",   # opens a transaction: region, decorator, callback or begin call
+    "commit", "rollback",
+    "on-commit",     # runs its argument after the commit
+    "enqueue",       # hands work to a queue, task, event bus
+    "publish",       # the same for events
+    "entry",         # decorator or registration that makes a unit an entry point
+    "log",           # writes to a log; `level`
+    "track",         # error tracker, metric, span
+    "sleep",
+    "random", "time",
+    "status-check",  # raises or answers on a failed response
+    "record",        # creates, changes or reads a record of the shop's own; effect
+    "dedupe",        # makes a second run harmless (unique insert, cache add)
+    "verify",        # checks a signature or origin
+    "ack", "nack",
+    "spawn",         # starts something that nobody waits for
+    "wait",          # waits for what was spawned (gather, Promise.all)
+    "pure",          # a known library call with no effect on the flow
+})
+
+
+class Symbol(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What one qualified name of a library means.
+
+    name, aliases: qualified names (braces expand). role: one of ROLES. effect: what a call does to the system or record.
+    url, method, timeout, attempts, key, handler, topic: where an argument is found, each a list of keyword names and 0-based positions
+    (`"timeout"`, `2`, `"options.timeout"` = key of a table argument named options, `"1.timeout"` = key of the table at position 1).
+    value: what the name itself says (a log level, an HTTP verb, an entry kind). instance: class of the result.
+    limit: default limit of this very call in seconds when it differs from the entry's. receivers: for `?.name`.
+    record/stage: what it is about. system: id of the system that it calls. repeat: what repeats an entry point (delivery, schedule, retry, user).
+    background: an entry that no person waits for. failure: what an escaping exception does there: redelivered | dropped | shown | exit.
+    stable: for key sources. region: it is used as a `with` region/decorator/callback.
+    unless: keyword arguments that change the meaning, as "name=value" (the symbol does not apply then); only_if: the opposite.
+    """
+
+    name: str
+    role: str
+    aliases: tuple[str, ...] = ()
+    effect: Literal["", "read", "write", "idempotent-write", "create", "update", "delete"] = ""
+    url: tuple[str | int, ...] = ()
+    method: tuple[str | int, ...] = ()
+    timeout: tuple[str | int, ...] = ()
+    attempts: tuple[str | int, ...] = ()
+    pause: tuple[str | int, ...] = ()
+    retries_on: tuple[str | int, ...] = ()
+    key: tuple[str | int, ...] = ()
+    handler: tuple[str | int, ...] = ()
+    topic: tuple[str | int, ...] = ()
+    value: str = ""
+    instance: str = ""
+    limit: Limit | None = None
+    receivers: tuple[str, ...] = ()
+    record: str = ""
+    stage: str = ""
+    system: str = ""
+    repeat: str = ""
+    background: bool = False
+    failure: str = ""
+    unless: tuple[str, ...] = ()
+    only_if: tuple[str, ...] = ()
+    note: str = ""
+
+
+class Timeouts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A client's default limits in seconds. `default` is the limit that ends a silent system's call (read or total, whichever exists)."""
+
+    default: Limit
+    connect: Limit = "unknown"
+    read: Limit = "unknown"
+    total: Limit = "unknown"
+    unlimited: tuple[str, ...] = ()
+    """Values that mean "no limit", as written: "None", "0", "false", "-1"."""
+    setting: str = ""
+    """Process-wide setting that changes the default (qualified name or key)."""
+    note: str = ""
+    source: str = ""
+    checked: Checked = "unsure"
+
+
+class Retries(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Retry defaults: attempts in all (1 = no retry; "unlimited"), pause in seconds between them ("unknown"), what is retried, since which version."""
+
+    attempts: int | Literal["unlimited", "unknown"]
+    pause: Limit = "unknown"
+    retries_on: str = ""
+    methods: tuple[str, ...] = ()
+    note: str = ""
+    source: str = ""
+    checked: Checked = "unsure"
+
+
+class Version(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Defaults that hold below a version of the package (exclusive), where they differ from the entry's."""
+
+    below: str
+    timeout: Timeouts | None = None
+    retry: Retries | None = None
+    raises_on_status: bool | None = None
+
+
+class Webhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How a system calls the shop: signature header or field, redelivery, deadline in seconds, delivery guarantee, event id field."""
+
+    signature: str = ""
+    verifiers: tuple[str, ...] = ()
+    retry: str = ""
+    deadline: float | None = None
+    delivery: Literal["at-least-once", "at-most-once", "unknown"] = "unknown"
+    event_id: str = ""
+    events: tuple[str, ...] = ()
+    note: str = ""
+    source: str = ""
+    checked: Checked = "unsure"
+
+
+class Idempotency(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Whether and how a system takes an idempotency key or client reference: argument, header and field names."""
+
+    supported: bool
+    names: tuple[str, ...] = ()
+    automatic: bool = False
+    """The SDK adds a key of its own for its own retries."""
+    note: str = ""
+    source: str = ""
+    checked: Checked = "unsure"
+
+
+class Package(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """An SDK of a system in one language: registry package, import roots, defaults."""
+
+    language: str
+    package: str
+    imports: tuple[str, ...] = ()
+    timeout: Timeouts | None = None
+    retry: Retries | None = None
+    versions: tuple[Version, ...] = ()
+    note: str = ""
+
+
+class Value(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A status value: meaning (pending, authorized, paid, failed, cancelled, refunded, shipped, delivered, returned, ...), terminal or not (absent = depends)."""
+
+    value: str
+    meaning: str = ""
+    terminal: bool | None = None
+    note: str = ""
+
+
+class Vocabulary(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A documented list of statuses or event names of one object of a system. `complete`: the source names all of them."""
+
+    id: str
+    object: str
+    field: str
+    values: tuple[Value, ...]
+    retired: tuple[str, ...] = ()
+    complete: bool = False
+    kind: Literal["status", "event"] = "status"
+    transitions: str = ""
+    note: str = ""
+    source: str = ""
+    checked: Checked = "unsure"
+    meaning_checked: Checked = "unsure"
+
+
+class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One file of the catalogue."""
+
+    id: str
+    kind: Literal["system", "http-client", "retry-library", "framework", "queue", "scheduler", "language"]
+    name: str
+    language: str = ""
+    packages: tuple[str, ...] = ()
+    imports: tuple[str, ...] = ()
+    symbols: tuple[Symbol, ...] = ()
+    timeout: Timeouts | None = None
+    retry: Retries | None = None
+    raises_on_status: bool | None = None
+    timeout_exceptions: tuple[str, ...] = ()
+    versions: tuple[Version, ...] = ()
+    # systems
+    system_kind: str = ""
+    stage: str = ""
+    hosts: tuple[str, ...] = ()
+    hosts_verified: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    """Words in class, module or folder names that speak of this system ("stripe", "sendcloud")."""
+    sdks: tuple[Package, ...] = ()
+    idempotency: Idempotency | None = None
+    webhook: Webhook | None = None
+    vocabularies: tuple[Vocabulary, ...] = ()
+    # queues and schedulers
+    detect: tuple[str, ...] = ()
+    overlap: Literal["", "never", "possible", "queued"] = ""
+    """Can a run start while the last one is still going? "queued": runs wait their turn."""
+    catch_up: str = ""
+    zone: str = ""
+    notifies: bool | None = None
+    delivery: str = ""
+    config: tuple[dict[str, str], ...] = ()
+    note: str = ""
+    source: str = ""
+    checked: Checked = "unsure"
+
+
+class CatalogError(Exception):
+    """A catalogue file is wrong; the message is one sentence that names file and key."""
+
+
+class Known(msgspec.Struct, frozen=True):
+    """A symbol together with the entry that says it."""
+
+    symbol: Symbol
+    entry: Entry
+
+
+def expand(name: str) -> list[str]:
+    """Expand braces: "a.{b,c}" -> ["a.b", "a.c"]."""
+    match = re.search(r"\{([^{}]*)\}", name)
+    if not match:
+        return [name]
+    return [full for word in match[1].split(",") for full in expand(name[:match.start()] + word.strip() + name[match.end():])]
+
+
+class Catalog:
+    """The loaded catalogue with its indexes."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self.entries: dict[str, Entry] = {}
+        self._symbols: dict[str, dict[str, Known]] = {}
+        self._hosts: dict[str, tuple[str, bool]] = {}
+        self._modules: dict[str, dict[str, str]] = {}
+        for entry in sorted(entries, key=lambda e: e.id):
+            if entry.id in self.entries:
+                raise CatalogError(f"catalogue: id {entry.id!r} is used twice; give one of the two files another id")
+            self.entries[entry.id] = entry
+            self._index(entry)
+
+    def _index(self, entry: Entry) -> None:
+        languages = {entry.language} if entry.language else {"python", "php", "javascript", "shell"}
+        languages |= {"typescript"} if "javascript" in languages else set()
+        for symbol in entry.symbols:
+            if symbol.role not in ROLES:
+                raise CatalogError(f"catalogue entry {entry.id}: role {symbol.role!r} of symbol {symbol.name!r} is not one of {', '.join(sorted(ROLES))}")
+            known = Known(symbol, entry)
+            for written in (symbol.name, *symbol.aliases):
+                for name in expand(written):
+                    for language in languages:
+                        self._symbols.setdefault(language, {}).setdefault(name, known)
+        for host in entry.hosts_verified:
+            self._hosts[host.lower()] = (entry.id, True)
+        for host in entry.hosts:
+            self._hosts.setdefault(host.lower(), (entry.id, False))
+        for language in languages:
+            for module in entry.imports:
+                self._modules.setdefault(language, {}).setdefault(module, entry.id)
+        for sdk in entry.sdks:
+            for language in {sdk.language} | ({"typescript"} if sdk.language == "javascript" else set()):
+                for module in (*sdk.imports, sdk.package):
+                    self._modules.setdefault(language, {}).setdefault(module, entry.id)
+
+    def symbol(self, language: str, name: str) -> Known | None:
+        """What a qualified name means in a language, or None."""
+        return self._symbols.get(language, {}).get(name)
+
+    def names(self, language: str) -> Iterator[str]:
+        """All qualified names known in a language (for prefilters)."""
+        return iter(self._symbols.get(language, {}))
+
+    @lru_cache(maxsize=65536)  # noqa: B019 - one catalogue lives as long as the process
+    def module(self, language: str, name: str) -> Entry | None:
+        """The entry whose import root is `name` or a parent of it ("stripe.error" -> stripe)."""
+        table = self._modules.get(language, {})
+        at = name
+        while at:
+            if at in table:
+                return self.entries[table[at]]
+            cut = max(at.rfind("."), at.rfind("\\"), at.rfind("/"))
+            at = at[:cut] if cut > 0 else ""
+        return None
+
+    def host(self, host: str) -> tuple[Entry, bool] | None:
+        """The system of a host (an entry "*.example.com" or "example.com" covers sub-domains) and whether the claim was verified."""
+        at = host.lower().rstrip(".")
+        if at in self._hosts:
+            found = self._hosts[at]
+            return self.entries[found[0]], found[1]
+        while "." in at:
+            at = at.split(".", 1)[1]
+            for key in ("*." + at, at):
+                if key in self._hosts and at.count(".") >= 1:
+                    found = self._hosts[key]
+                    return self.entries[found[0]], found[1]
+        return None
+
+    def of_kind(self, kind: str) -> list[Entry]:
+        """All entries of a kind, by id."""
+        return [e for e in self.entries.values() if e.kind == kind]
+
+
+def _walk(folder: Traversable) -> Iterator[Traversable]:
+    for item in sorted(folder.iterdir(), key=lambda i: i.name):
+        if item.is_dir():
+            yield from _walk(item)
+        elif item.name.endswith(".toml"):
+            yield item
+
+
+def read_entry(name: str, data: bytes) -> Entry:
+    """Read one TOML entry; CatalogError names the file and the key that is wrong."""
+    try:
+        return msgspec.toml.decode(data, type=Entry)
+    except (msgspec.ValidationError, msgspec.DecodeError, ValueError) as error:
+        raise CatalogError(f"catalogue file {name}: {error}") from error
+
+
+@lru_cache(maxsize=1)
+def load() -> Catalog:
+    """The built-in catalogue. Raises CatalogError on the first bad file."""
+    return Catalog(read_entry(item.name, item.read_bytes()) for item in _walk(files("flowaudit.rules").joinpath("catalog")))

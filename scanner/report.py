@@ -1,0 +1,144 @@
+"""The Report: plain data that reporters print. It holds no graph object and no client text but short, masked excerpts."""
+from __future__ import annotations
+
+import msgspec
+
+from flowaudit.scanner.facts import Location, Scalar, Skipped
+from flowaudit.scanner.rule import Finding, Rule
+
+
+class Factor(msgspec.Struct, frozen=True):
+    """One number of a rank and why: `name` is stage | vector | reach | exposure | network | effort."""
+
+    name: str
+    value: float
+    reason: str
+
+
+class Rank(msgspec.Struct, frozen=True):
+    """Score 0-100 = impact x likelihood / effort, scaled; each factor is kept and printed. `level` is SARIF's: error | warning | note."""
+
+    score: float
+    level: str
+    impact: float
+    likelihood: float
+    effort: str
+    factors: tuple[Factor, ...]
+
+
+class Ranked(msgspec.Struct, frozen=True):
+    """A finding with its rank and its fingerprint (32 hex digits, stable under unrelated edits); `excerpt` is the masked source line(s) at the fault."""
+
+    finding: Finding
+    rank: Rank
+    fingerprint: str
+    excerpt: str = ""
+    suppression: str = ""
+    """The reason, when the finding is suppressed."""
+
+
+class SystemItem(msgspec.Struct, frozen=True):
+    """A system of the order flow: where it is called, with the guards on its calls. `calls` are (location, callee, effect)."""
+
+    id: str
+    name: str
+    kind: str
+    stage: str
+    hosts: tuple[str, ...]
+    evidence: tuple[Location, ...]
+    calls: int = 0
+    writes: int = 0
+    guards: tuple[tuple[str, str], ...] = ()
+    """(timeout | retry | idempotency | log, "present" | "absent" | "unknown" | "mixed")."""
+
+
+class EntryItem(msgspec.Struct, frozen=True):
+    """An entry point: kind (route, webhook, task, consumer, schedule, command, event, api), name, what repeats it, systems reached."""
+
+    kind: str
+    name: str
+    at: Location
+    repeat: str
+    background: bool
+    systems: tuple[str, ...] = ()
+    platform: str = ""
+
+
+class ScheduleItem(msgspec.Struct, frozen=True):
+    """A recurring task: fire times are ISO 8601 with offset."""
+
+    name: str
+    platform: str
+    at: Location
+    when: str
+    words: str
+    zone: str
+    target: str
+    next_fires: tuple[str, ...] = ()
+    systems: tuple[str, ...] = ()
+    overlap: str = ""
+    notice: str = ""
+    limit: str = ""
+    options: tuple[tuple[str, Scalar], ...] = ()
+    minutes: tuple[int, ...] = ()
+    """Minutes of the week (0 = Monday 00:00) at which it fires, for the timeline; at most 2,016, else empty with `every` set."""
+    every: float = 0.0
+    """Smallest gap between fires in seconds (0 = unknown)."""
+
+
+class MapNode(msgspec.Struct, frozen=True, order=True):
+    """A node of the flow map: `lane` is storefront | payment | order | erp | fulfilment | notification | other."""
+
+    id: str
+    kind: str
+    label: str
+    lane: str
+    stage: str = ""
+    at: Location | None = None
+
+
+class MapEdge(msgspec.Struct, frozen=True, order=True):
+    """A connection of the flow map with its guards and the fingerprints of the findings on it."""
+
+    tail: str
+    head: str
+    kind: str
+    at: Location | None = None
+    certainty: str = "sure"
+    guards: tuple[tuple[str, str], ...] = ()
+    findings: tuple[str, ...] = ()
+
+
+class Coverage(msgspec.Struct, frozen=True):
+    """What was read and what could not be seen."""
+
+    files: int = 0
+    bytes: int = 0
+    languages: tuple[tuple[str, int], ...] = ()
+    set_apart: tuple[tuple[str, int], ...] = ()
+    """(reason, number of files) of files that are listed but not judged: vendored, generated, tests, ..."""
+    unknown: tuple[tuple[str, int], ...] = ()
+    """(what, how often) of what stayed unknown."""
+    assumed: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole result. `findings` are ranked, worst first; `suppressed` are kept apart. `failed` names plug-ins that raised (exit code 2)."""
+
+    roots: tuple[str, ...]
+    version: str
+    revision: str = ""
+    findings: tuple[Ranked, ...] = ()
+    suppressed: tuple[Ranked, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    systems: tuple[SystemItem, ...] = ()
+    entries: tuple[EntryItem, ...] = ()
+    schedules: tuple[ScheduleItem, ...] = ()
+    nodes: tuple[MapNode, ...] = ()
+    edges: tuple[MapEdge, ...] = ()
+    coverage: Coverage = Coverage()
+    skipped: tuple[Skipped, ...] = ()
+    failed: tuple[str, ...] = ()
+    hidden: int = 0
+    """Findings below the asked confidence, not shown."""
