@@ -11,6 +11,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("scanner", "rules", "reporters")
@@ -48,6 +49,7 @@ def short(path: Path) -> str:
 @functools.cache
 def expected_rules() -> dict[str, set[str]]:
     """Fixture repository -> rule families named in its expectation comments or EXPECT files."""
+    families = {path.stem.replace("_", "-") for path in RULES}
     found: dict[str, set[str]] = {}
     for repo in FIXTURES:
         named = found.setdefault(repo.name, set())
@@ -55,8 +57,10 @@ def expected_rules() -> dict[str, set[str]]:
             if not path.is_file() or path.is_symlink():
                 continue
             text = path.read_bytes().decode("utf-8", "replace")
-            lines = EXPECTS.findall(text) if path.name != "EXPECT" else re.findall(r"[a-z]+(?:-[a-z]+)+", text)
-            named.update(name.strip().split("/")[0] for line in lines for name in line.split(",") if name.strip())
+            if path.name == "EXPECT":
+                named |= families & set(re.findall(r"[a-z]+(?:-[a-z]+)+", text))
+            names = (name for line in EXPECTS.findall(text) for name in line.split(",") if name.strip())
+            named.update(name.split()[0].split("/")[0] for name in names)
     return found
 
 
@@ -253,3 +257,23 @@ def test_ci_runs_the_readmes_test_command() -> None:
     assert script.stat().st_mode & 0o111
     assert "make test" in script.read_text()
     assert "make test" in (ROOT / "README.md").read_text()
+
+
+def test_hooks_run_commands_of_ours() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+    assert [hook["id"] for hook in hooks] == ["flowaudit", "flowaudit-config", "flowaudit-full"]
+    for hook in hooks:
+        assert hook["language"] == "python"
+        assert hook["entry"].split()[0] == "flowaudit"
+        assert hook["require_serial"] is True, "one process must see all the changed files"
+
+
+def test_the_action_never_pastes_an_input_into_a_script() -> None:
+    """An expression inside `run` would let a branch name or a path run code; inputs reach scripts as environment variables."""
+    action = yaml.safe_load((ROOT / "action.yml").read_text())
+    assert {"paths", "config", "baseline", "category", "fail-on", "upload"} <= set(action["inputs"])
+    scripts = [step["run"] for step in action["runs"]["steps"] if "run" in step]
+    assert scripts
+    assert not [script for script in scripts if "${{" in script]
+    used = {name for step in action["runs"]["steps"] for name in re.findall(r"inputs\.([\w-]+)", str(step))}
+    assert used == set(action["inputs"])
