@@ -1,0 +1,90 @@
+"""`match`/`case`: what a pattern demands of the subject, as constant values, a guard, and the names that it binds.
+
+A pattern of constants and dotted names (also joined by `|`) is a list of values. A class pattern is the guard
+`instanceof(subject, Class)`; any other pattern that may fail is an Unknown guard that keeps its inner values. A capture or `_` always fits.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tree_sitter import Node
+
+from flowaudit.scanner.facts import Const, Expr, Op, Unknown
+
+_SIMPLE = frozenset({"integer", "float", "string", "concatenated_string", "true", "false", "none", "unary_operator"})
+_SKIP = frozenset({"comment", "line_continuation"})
+
+
+class Pattern:
+    """One pattern: `values` when it is a choice of constants, else `guard` (None = always fits); `captures` are the names it binds."""
+
+    def __init__(self, expr: Callable[[Node | None], Expr], subject: Expr) -> None:
+        self._expr = expr
+        self._subject = subject
+        self.captures: list[Node] = []
+
+    def read(self, node: Node) -> tuple[tuple[Expr, ...], Expr | None]:
+        """(values, guard) of a pattern node."""
+        kind = node.type
+        inner = [child for child in node.named_children if child.type not in _SKIP]
+        if kind == "case_pattern":
+            return self._case(node, inner)
+        if kind in _SIMPLE:
+            return (self._expr(node),), None
+        if kind == "dotted_name":
+            if len(inner) > 1:
+                return (self._expr(node),), None
+            self._capture(inner[0] if inner else node)
+            return (), None
+        if kind == "union_pattern":
+            return self._union(node, [self.read(part) for part in inner])
+        if kind == "as_pattern" and len(inner) == 2:
+            self._capture(inner[1])
+            return self.read(inner[0])
+        if kind == "tuple_pattern" and len(inner) == 1 and not any(child.type == "," for child in node.children):
+            return self.read(inner[0])
+        if kind == "class_pattern" and inner:
+            tests: list[Expr] = [Op(node.start_byte, node.end_byte, "instanceof", (self._subject, self._expr(inner[0])))]
+            tests += self._inner(node, inner[1:])
+            return (), tests[0] if len(tests) == 1 else Op(node.start_byte, node.end_byte, "and", tuple(tests))
+        return (), Unknown(node.start_byte, node.end_byte, tuple(self._inner(node, inner)))
+
+    def _case(self, node: Node, inner: list[Node]) -> tuple[tuple[Expr, ...], Expr | None]:
+        if not inner:
+            return (), None  # the wildcard `_`
+        if node.children[0].type == "-":
+            value = self._expr(inner[0])
+            if isinstance(value, Const) and isinstance(value.value, (int, float)):
+                return (Const(node.start_byte, node.end_byte, -value.value),), None
+        return self.read(inner[0])
+
+    def _union(self, node: Node, parts: list[tuple[tuple[Expr, ...], Expr | None]]) -> tuple[tuple[Expr, ...], Expr | None]:
+        if all(values for values, _ in parts):
+            return tuple(value for values, _ in parts for value in values), None
+        tests: list[Expr] = []
+        for values, guard in parts:
+            if guard is None and not values:
+                return (), None
+            tests.extend(Op(v.start, v.end, "==", (self._subject, v)) for v in values)
+            if guard is not None:
+                tests.append(guard)
+        return (), Op(node.start_byte, node.end_byte, "or", tuple(tests))
+
+    def _inner(self, node: Node, inner: list[Node]) -> list[Expr]:
+        """The tests that the parts of a class, sequence or mapping pattern add (Unknown subjects: the parts have no name)."""
+        tests: list[Expr] = []
+        for child in inner:
+            part = child.named_children[-1] if child.type == "keyword_pattern" else child
+            if part.type == "splat_pattern":
+                for name in part.named_children:
+                    self._capture(name)
+                continue
+            values, guard = self.read(part)
+            tests.extend(Op(v.start, v.end, "==", (Unknown(v.start, v.end), v)) for v in values)
+            if guard is not None:
+                tests.append(guard)
+        return tests
+
+    def _capture(self, node: Node) -> None:
+        if node.text != b"_":
+            self.captures.append(node)
