@@ -1,0 +1,106 @@
+"""Arms of a `switch` that fall through and `break` out, as languages of the C family write them, become plain `Case`s.
+
+In the vocabulary an arm ends by itself and `Exit("break")` leaves a loop. So a lowering writes `Exit(LEAVE)` for a break out of a
+switch while it collects the arms, and `cases` answers arms without any: what comes after `if (c) { ...; break; }` moves into the else.
+"""
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from flowaudit.scanner.facts import Body, Case, Exit, Expr, Handler, If, Raise, Region, Return, Stmt, Switch, Try
+
+LEAVE = "leave switch"
+"""The `Exit.kind` of a break out of a switch, between a lowering and `cases`; it never stands in a FileFacts."""
+
+MAX_REPEATED = 60
+"""An arm that falls through repeats the statements of the next one up to this many; longer arms are joined into one."""
+
+Arm: TypeAlias = "tuple[Expr | None, Body]"
+"""The value (None for `default`) and the statements written below it."""
+
+
+def cases(arms: list[Arm]) -> tuple[Case, ...]:
+    """The arms in written order; empty ones are merged into the next, falling ones carry the next one's statements too."""
+    groups: list[tuple[list[Expr | None], Body]] = []
+    waiting: list[Expr | None] = []
+    for at, (value, body) in enumerate(arms):
+        waiting.append(value)
+        if body or at == len(arms) - 1:
+            groups.append((waiting, body))
+            waiting = []
+    out: list[Case] = []
+    following: Body = ()
+    after: list[Expr | None] = []
+    for values, body in reversed(groups):
+        whole, said = body, values
+        if following and falls(body):
+            whole = body + following
+            if len(following) > MAX_REPEATED:
+                said = values + after
+                out.pop()
+        # beside `default` a value says nothing more
+        out.append(Case(() if None in said else tuple(v for v in said if v is not None), without_leave(whole)))
+        following, after = whole, said
+    return tuple(reversed(out))
+
+
+def falls(body: Body) -> bool:
+    """Whether control can reach the end of the body (a conservative yes)."""
+    if not body:
+        return True
+    last = body[-1]
+    if isinstance(last, Return | Raise | Exit):
+        return False
+    if isinstance(last, If):
+        return falls(last.then) or falls(last.orelse)
+    if isinstance(last, Region):
+        return falls(last.body)
+    if isinstance(last, Try):
+        if last.final and not falls(last.final):
+            return False
+        return falls(last.body + last.orelse) or any(falls(h.body) for h in last.handlers)
+    return True
+
+
+def without_leave(body: Body) -> Body:
+    """The body with every `Exit(LEAVE)` resolved."""
+    out: list[Stmt] = []
+    for at, one in enumerate(body):
+        if isinstance(one, Exit) and one.kind == LEAVE:
+            break
+        if not _leaves(one):
+            out.append(one)
+        elif isinstance(one, If):
+            then, orelse, rest = one.then, one.orelse, body[at + 1:]
+            if falls(then) and falls(orelse):
+                # A break deeper inside: both ways go on, so that nothing is written twice
+                out.append(If(one.start, one.end, one.test, without_leave(then), without_leave(orelse)))
+                continue
+            then = then + rest if falls(then) else then
+            orelse = orelse + rest if falls(orelse) else orelse
+            out.append(If(one.start, one.end, one.test, without_leave(then), without_leave(orelse)))
+            break
+        elif isinstance(one, Try):
+            handlers = tuple(Handler(h.start, h.end, h.types, h.name, without_leave(h.body), h.comment) for h in one.handlers)
+            out.append(Try(one.start, one.end, without_leave(one.body), handlers, without_leave(one.orelse), without_leave(one.final)))
+        elif isinstance(one, Region):
+            out.append(Region(one.start, one.end, one.context, one.target, without_leave(one.body), one.is_async))
+        elif isinstance(one, Switch):
+            arms = tuple(Case(c.values, without_leave(c.body), c.guard) for c in one.cases)
+            out.append(Switch(one.start, one.end, one.subject, arms))
+    return tuple(out)
+
+
+def _leaves(one: Stmt) -> bool:
+    if isinstance(one, Exit):
+        return one.kind == LEAVE
+    if isinstance(one, If):
+        return any(map(_leaves, one.then)) or any(map(_leaves, one.orelse))
+    if isinstance(one, Region):
+        return any(map(_leaves, one.body))
+    if isinstance(one, Switch):
+        return any(_leaves(s) for c in one.cases for s in c.body)
+    if isinstance(one, Try):
+        bodies = [one.body, one.orelse, one.final, *(h.body for h in one.handlers)]
+        return any(_leaves(s) for b in bodies for s in b)
+    return False
