@@ -1,0 +1,217 @@
+"""Entry points: where a flow starts, from decorators, registrations, base classes, bindings and files' places. What a framework calls an entry is catalogue data."""
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Iterator
+
+from flowaudit.scanner.catalog import Known
+from flowaudit.scanner.facts import Binding, Call, Const, Expr, Items, Schedule, Text
+from flowaudit.scanner.graph import EntryPoint, FlowGraph
+from flowaudit.scanner.program import ClassRef, UnitRef, dotted, last_name
+from flowaudit.scanner.resolve import Value
+
+_WEBHOOK = re.compile(r"webhook|callback|ipn\b|/notify|notification[s_]?(?:url|handler)?$|postback", re.IGNORECASE)
+"""Words of routes and handlers that a partner calls, not a person."""
+
+
+def find(graph: FlowGraph) -> Iterator[EntryPoint]:
+    """All entry points of the program, by every means."""
+    for unit in list(graph.program.units.values()):
+        yield from decorated(graph, unit)
+        yield from registered(graph, unit)
+    for cls in graph.program.classes.values():
+        yield from inherited(graph, cls)
+    for file in graph.program.files.values():
+        for fact in file.facts:
+            if isinstance(fact, Binding):
+                yield from bound(graph, file.path, fact)
+
+
+def literal(expr: Expr | None) -> str:
+    """The constant text of an expression ("" when there is none); a placeholder stands for a part that is not constant."""
+    match expr:
+        case Const(value=str() as text):
+            return text
+        case Text():
+            return "".join(literal(p) or "{}" for p in expr.parts)
+        case Items() if expr.items:
+            return literal(expr.items[0].value)
+        case _:
+            return ""
+
+
+def point(graph: FlowGraph, known: Known, unit: UnitRef, at: object, name: str, options: dict[str, Expr]) -> EntryPoint:
+    """Make an entry point from a catalogue symbol; a route that a partner calls becomes a webhook (it is delivered again)."""
+    symbol = known.symbol
+    kind = symbol.value or "route"
+    repeat, background, failure = symbol.repeat, symbol.background, symbol.failure
+    if kind == "route" and (_WEBHOOK.search(name) or _WEBHOOK.search(unit.unit.name.rpartition(".")[2]) or (unit.owner is not None and _WEBHOOK.search(unit.owner.name))):
+        kind, repeat, background, failure = "webhook", "delivery", True, "redelivered"
+    holder = at if isinstance(at, UnitRef) else unit
+    return EntryPoint(kind, name or unit.unit.name or unit.path, unit, holder.at(unit.unit if isinstance(at, UnitRef) else at),
+                      known.entry.id, repeat, background, failure, known, options)
+
+
+def decorated(graph: FlowGraph, unit: UnitRef) -> Iterator[EntryPoint]:
+    """A unit with a decorator (or attribute) that the catalogue calls an entry."""
+    for decorator in unit.unit.decorators:
+        known = decorator_symbol(graph, unit, decorator)
+        if known is not None and known.symbol.role == "entry":
+            args = decorator.args if isinstance(decorator, Call) else ()
+            options = {a.name or str(i): a.value for i, a in enumerate(args)}
+            name = literal(args[0].value) if args and args[0].name is None else ""
+            yield point(graph, known, unit, decorator, name, options)
+
+
+def decorator_symbol(graph: FlowGraph, unit: UnitRef, decorator: Expr) -> Known | None:
+    """The catalogue's word on a decorator: by qualified name, else `?.name`/`*.name` of a method-like one."""
+    callee = decorator.callee if isinstance(decorator, Call) else decorator
+    scope = graph.program.module_unit(unit.path) or unit
+    for value in graph.resolver.values(callee, scope):
+        if value.kind in {"ext", "inst"}:
+            known = graph.catalog.symbol(unit.language, value.name)
+            if known:
+                return known
+    name = last_name(callee)
+    written = dotted(callee)
+    if "." in written:
+        receiver = written.split(".")[-2].lower()
+        known = graph.catalog.symbol(unit.language, "?." + name)
+        if known and receiver in {r.lower() for r in known.symbol.receivers}:
+            return known
+        known = graph.catalog.symbol(unit.language, "*." + name)
+        if known:
+            return known
+    return graph.catalog.symbol(unit.language, written)
+
+
+def handlers(graph: FlowGraph, value: Value) -> list[UnitRef]:
+    """The units that a handler value runs: a function, `[object, 'method']`, a class's call method."""
+    if value.kind == "unit" and isinstance(value.ref, UnitRef):
+        return [value.ref]
+    if value.kind in {"class", "object"} and isinstance(value.ref, ClassRef):
+        found = [m for name in ("handle", "__invoke", "__call__", "execute", "run", "perform", "process") if (m := graph.resolver.method(value.ref, name))]
+        return found[:1]
+    if value.kind == "expr" and isinstance(value.ref, tuple):
+        unit, expr = value.ref
+        if isinstance(expr, Items) and len(expr.items) == 2 and isinstance(expr.items[1].value, Const):
+            method = str(expr.items[1].value.value)
+            owners = graph.resolver.values(expr.items[0].value, unit)
+            found = [m for o in owners if isinstance(o.ref, ClassRef) and (m := graph.resolver.method(o.ref, method))]
+            if found:
+                return found
+        if isinstance(expr, Const) and isinstance(expr.value, str):
+            function = graph.program.php_functions.get(expr.value.lower().lstrip("\\"))
+            if function is not None and unit.language == "php":
+                return [function]
+    return []
+
+
+def registered(graph: FlowGraph, unit: UnitRef) -> Iterator[EntryPoint]:
+    """Calls that register a handler: app.post("/x", handler), add_action("hook", "f"), new Worker("q", f)."""
+    for event in unit.flow.calls:
+        call = event.node
+        assert isinstance(call, Call)
+        if not call.args:
+            continue
+        known = graph.resolver.known(unit, event)
+        if known is None or known.symbol.role != "entry":
+            continue
+        name = literal(call.args[0].value)
+        options = {a.name or str(i): a.value for i, a in enumerate(call.args)}
+        places = known.symbol.handler
+        chosen = [options[str(p)] for p in places if str(p) in options] if places else [a.value for a in call.args]
+        for expr in chosen or [a.value for a in call.args]:
+            for value in graph.resolver.values(expr, unit, event.path):
+                for handler in handlers(graph, value):
+                    yield point(graph, known, handler, call, name, options) if handler is unit else _moved(point(graph, known, handler, handler, name, options), unit, call)
+
+
+def _moved(entry: EntryPoint, unit: UnitRef, call: Call) -> EntryPoint:
+    entry.at = unit.at(call)
+    return entry
+
+
+def inherited(graph: FlowGraph, cls: ClassRef) -> Iterator[EntryPoint]:
+    """Methods that a framework calls on a subclass of one of its classes; the symbol's `handler` names them."""
+    todo, seen = list(graph.resolver.bases(cls)), {cls.key}
+    while todo:
+        base = todo.pop(0)
+        if base.kind == "class" and isinstance(base.ref, ClassRef):
+            if base.ref.key not in seen:
+                seen.add(base.ref.key)
+                todo.extend(graph.resolver.bases(base.ref))
+            continue
+        last = base.name.replace("\\", ".").rpartition(".")[2]
+        known = graph.catalog.symbol(cls.file.language, base.name) or graph.catalog.symbol(cls.file.language, "*." + last)
+        if known is None or known.symbol.role != "entry":
+            continue
+        for place in known.symbol.handler:
+            for name, method in cls.methods.items():
+                if fnmatch.fnmatchcase(name, str(place)):
+                    yield point(graph, known, method, method, f"{cls.name}.{name}", {})
+
+
+def bound(graph: FlowGraph, path: str, fact: Binding) -> Iterator[EntryPoint]:
+    """A handler named in configuration (service XML, YAML, hooks file) or harvested from code."""
+    unit = graph.program.units.get(f"{path}::{fact.unit}") if fact.unit else None
+    units = [unit] if unit else named(graph, fact.handler)
+    options = dict(fact.options)
+    for found in units:
+        at = graph.program.files[path].locate(fact.start, fact.end)
+        yield EntryPoint(fact.kind, fact.address or found.unit.name, found, at, fact.platform, str(options.get("repeat") or _REPEAT.get(fact.kind, "")),
+                         fact.kind in _BACKGROUND, str(options.get("failure") or _FAILURE.get(fact.kind, "")))
+
+
+_REPEAT = {"webhook": "delivery", "queue": "delivery", "topic": "delivery", "consumer": "delivery", "task": "retry", "schedule": "schedule", "event": ""}
+_BACKGROUND = frozenset({"webhook", "queue", "topic", "consumer", "task", "schedule", "command"})
+_FAILURE = {"webhook": "redelivered", "queue": "redelivered", "topic": "redelivered", "task": "dropped", "command": "exit", "schedule": "dropped"}
+
+
+def named(graph: FlowGraph, name: str) -> list[UnitRef]:
+    """The units of a dotted or backslashed handler name: "a.b.c", "Vendor\\\\X::method", "x/y.handler"."""
+    if not name:
+        return []
+    if "\\" in name or "::" in name:
+        cls_name, _, method = name.lstrip("\\").partition("::")
+        cls = graph.program.php.get(cls_name.lower())
+        if cls is None:
+            return []
+        if method:
+            found = graph.resolver.method(cls, method.removesuffix("()"))
+            return [found] if found else []
+        return handlers(graph, Value("class", cls.key, cls))
+    module, _, last = name.replace(":", ".").rpartition(".")
+    target = graph.program.python_module(module, "") if module else None
+    if target:
+        declared = graph.program.scope.get(target, {}).get(last)
+        if isinstance(declared, UnitRef):
+            return [declared]
+        if isinstance(declared, ClassRef):
+            return handlers(graph, Value("class", declared.key, declared))
+    outer, _, cls_last = module.rpartition(".")
+    target = graph.program.python_module(outer, "") if outer else None
+    declared = graph.program.scope.get(target, {}).get(cls_last) if target else None
+    if isinstance(declared, ClassRef):
+        found = graph.resolver.method(declared, last)
+        return [found] if found else []
+    if "/" in module or module:
+        stem = module.rpartition("/")[2]
+        for path in graph.program.stems.get(stem, ()):
+            declared = graph.program.scope.get(path, {}).get(last)
+            if isinstance(declared, UnitRef) and path.rsplit(".", 1)[0].endswith(module.lstrip("./")):
+                return [declared]
+    return []
+
+
+def scheduled(graph: FlowGraph, path: str, fact: Schedule) -> Iterator[tuple[UnitRef, Schedule]]:
+    """The units that a schedule starts, by its own lowered command or the dotted target."""
+    unit = graph.program.units.get(f"{path}::{fact.unit}") if fact.unit else None
+    if unit is not None:
+        yield unit, fact
+    elif fact.target_kind in {"task", "callable", "class"}:
+        for found in named(graph, fact.target):
+            yield found, fact
+
+

@@ -1,0 +1,195 @@
+"""Facts + declarations + catalogue -> FlowGraph: calls, callbacks, enqueues, schedules, integration calls, entry points."""
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from flowaudit.scanner import entries
+from flowaudit.scanner.catalog import Catalog, Known
+from flowaudit.scanner.facts import Attr, Call, Closure, Const, Expr, FileFacts, Items, Name, Pair, Schedule, Table, Text
+from flowaudit.scanner.flow.events import Event
+from flowaudit.scanner.graph import Edge, EntryPoint, FlowGraph, Site
+from flowaudit.scanner.program import UnitRef, build, last_name
+from flowaudit.scanner.resolve import Resolver, Value
+
+LOOPBACK = re.compile(r"^(?:localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|::1|host\.docker\.internal|metadata\.google\.internal|169\.254\.\d+\.\d+)$", re.IGNORECASE)
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
+_IDEMPOTENT = frozenset({"PUT", "DELETE"})
+
+
+def link(files: dict[str, FileFacts], catalog: Catalog, judged: frozenset[str], settings: dict[str, Any] | None = None,
+         packages: dict[str, str] | None = None) -> FlowGraph:
+    """Build the flow graph. `judged` are the paths whose findings count; `settings` the configuration that rules may ask;
+    `packages` maps JS workspace packages to folders. Deterministic: units and events are taken in order."""
+    program = build(files, packages)
+    resolver = Resolver(program, catalog)
+    graph = FlowGraph(program, resolver, catalog, judged, settings)
+    for key in sorted(program.units):
+        unit = program.units[key]
+        for event in unit.flow.events:
+            if event.kind == "call":
+                _call(graph, unit, event)
+            elif event.kind == "closure" and event.outer is None:
+                _inline(graph, unit, event)
+        if unit.flow.cut:
+            graph.count_unknown("units longer than the bound of events")
+    _entry_points(graph)
+    if resolver.exhausted:
+        graph.count_unknown("names that took too many steps to follow")
+    return graph
+
+
+def _call(graph: FlowGraph, unit: UnitRef, event: Event) -> None:
+    call = event.node
+    assert isinstance(call, Call)
+    known = graph.resolver.known(unit, event)
+    for target in graph.resolver.targets(unit, event):
+        if target.unit is not None and target.unit is not unit:
+            graph.connect(Edge("calls", unit, target.unit, event, target.certainty))  # type: ignore[arg-type]
+    _callbacks(graph, unit, event, call, known)
+    if known is not None and known.symbol.role == "call" and unit.path in graph.judged:
+        site = _site(graph, unit, event, call, known)
+        if site is not None:
+            graph.sites.append(site)
+
+
+def _callbacks(graph: FlowGraph, unit: UnitRef, event: Event, call: Call, known: Known | None) -> None:
+    """Functions handed over as arguments run inside the callee (or later, when the callee is a queue or an on-commit hook)."""
+    role = known.symbol.role if known else ""
+    kind = "enqueues" if role in {"enqueue", "publish"} else "callback"
+    for arg in call.args:
+        value = arg.value
+        if isinstance(value, Closure | Name | Attr) or (isinstance(value, Call) and kind == "enqueues") or (role and isinstance(value, Items)):
+            for found in graph.resolver.values(value, unit, event.path):
+                for handler in _runnable(graph, found, kind == "enqueues"):
+                    if role != "entry":
+                        graph.connect(Edge(kind, unit, handler, event, "sure", known))
+        elif isinstance(value, Table | Items):
+            _nested(graph, unit, event, value, kind, known)
+    if kind == "enqueues" and isinstance(call.callee, Attr):
+        for found in graph.resolver.values(call.callee.base, unit, event.path):
+            for handler in _runnable(graph, found, True):
+                graph.connect(Edge("enqueues", unit, handler, event, "sure", known))
+
+
+def _nested(graph: FlowGraph, unit: UnitRef, event: Event, literal: Table | Items, kind: str, known: Known | None) -> None:
+    """Callbacks inside a table or list argument ({onSuccess: () => ...})."""
+    parts: list[Expr] = [p.value for p in literal.pairs if isinstance(p, Pair)] if isinstance(literal, Table) else [i.value for i in literal.items]
+    for part in parts[:40]:
+        if isinstance(part, Closure):
+            inner = graph.program.units.get(f"{unit.path}::{part.unit}")
+            if inner:
+                graph.connect(Edge(kind, unit, inner, event, "sure", known))
+
+
+def _runnable(graph: FlowGraph, value: Value, classes: bool) -> list[UnitRef]:
+    if value.kind == "unit" and isinstance(value.ref, UnitRef):
+        return [value.ref]
+    if classes and value.kind in {"object", "class"}:
+        return entries.handlers(graph, value)
+    return []
+
+
+def _inline(graph: FlowGraph, unit: UnitRef, event: Event) -> None:
+    """A closure that is assigned or returned: it may run wherever its unit's value goes; the edge says that it belongs here."""
+    node = event.node
+    if isinstance(node, Closure):
+        inner = graph.program.units.get(f"{unit.path}::{node.unit}")
+        if inner is not None and event.use not in {"assigned"}:
+            graph.connect(Edge("callback", unit, inner, event, "likely"))
+
+
+# ---- integration calls -----------------------------------------------------------------------------------------------------
+def place(call: Call, where: str | int) -> Expr | None:
+    """An argument by keyword, position, or "place.key" inside a table argument; None when it is not passed."""
+    if isinstance(where, int):
+        plain = [a for a in call.args if a.name is None]
+        return plain[where].value if where < len(plain) and not any(a.splat for a in plain[:where + 1]) else None
+    head, dot, rest = str(where).partition(".")
+    if dot:
+        outer = place(call, int(head) if head.isdigit() else head)
+        return in_table(outer, rest) if outer is not None else None
+    return next((a.value for a in call.args if a.name == where), None)
+
+
+def in_table(expr: Expr, key: str) -> Expr | None:
+    """The value of a key in a table literal ("a.b" goes into nested tables); None when it is not there."""
+    if not isinstance(expr, Table):
+        return None
+    head, dot, rest = key.partition(".")
+    for pair in expr.pairs:
+        if pair.key is not None and (isinstance(pair.key, Const) and pair.key.value == head or last_name(pair.key) == head):
+            return in_table(pair.value, rest) if dot else pair.value
+    return None
+
+
+def _site(graph: FlowGraph, unit: UnitRef, event: Event, call: Call, known: Known) -> Site | None:
+    symbol = known.symbol
+    url = ""
+    address: Expr | None = None
+    for where in symbol.url:
+        address = place(call, where)
+        if address is not None:
+            url = _address(graph, address, unit)
+            break
+    if known.entry.kind == "http-client" and known.entry.language == "php" and symbol.note == "url-only" and not url.startswith("http"):
+        return None
+    host = urlsplit(url).hostname or "" if "://" in url else ""
+    if host and LOOPBACK.match(host):
+        return None
+    system, stage = symbol.system, symbol.stage
+    if not system and known.entry.kind == "system":
+        system, stage = known.entry.id, stage or known.entry.stage
+    if not system and host and "{}" not in host:
+        found = graph.catalog.host(host)
+        system, stage = (found[0].id, found[0].stage) if found else (host, "")
+    sure = any(t.name and t.unit is None and graph.catalog.symbol(unit.language, t.name) is known for t in graph.resolver.targets(unit, event))
+    named = ".".join(filter(None, [last_name(call.callee.base) if isinstance(call.callee, Attr) else "", last_name(call.callee)]))
+    return Site(unit, event, known, named or symbol.name, _effect(graph, call, known, unit), system, stage, url, "sure" if sure or unit.language == "shell" else "likely")
+
+
+def _effect(graph: FlowGraph, call: Call, known: Known, unit: UnitRef) -> str:
+    for where in known.symbol.method:
+        verb = place(call, where)
+        if verb is None:
+            continue
+        for value in graph.resolver.values(verb, unit):
+            if value.kind == "expr" and isinstance(value.ref, tuple) and isinstance(value.ref[1], Const):
+                word = str(value.ref[1].value).upper()
+                return "read" if word in _READS else "idempotent-write" if word in _IDEMPOTENT else "write"
+        return ""
+    return known.symbol.effect or ("read" if known.symbol.method else "")
+
+
+def _address(graph: FlowGraph, expr: Expr, unit: UnitRef) -> str:
+    """The constant text of a URL, "{}" for each part that is not constant."""
+    match expr:
+        case Const(value=str() as text):
+            return text
+        case Text():
+            return "".join(_address(graph, p, unit) or "{}" for p in expr.parts)
+        case _:
+            for value in graph.resolver.values(expr, unit):
+                if value.kind == "expr" and isinstance(value.ref, tuple) and value.ref[1] is not expr and isinstance(value.ref[1], Const | Text):
+                    return _address(graph, value.ref[1], value.ref[0])
+            return ""
+
+
+# ---- entry points ----------------------------------------------------------------------------------------------------------
+def _entry_points(graph: FlowGraph) -> None:
+    seen: set[tuple[str, str, str]] = set()
+    for entry in entries.find(graph):
+        key = (entry.kind, entry.unit.key, entry.name)
+        if key not in seen:
+            seen.add(key)
+            graph.entries.append(entry)
+    for path in sorted(graph.program.files):
+        file = graph.program.files[path]
+        for fact in file.facts:
+            if isinstance(fact, Schedule):
+                graph.schedules.append((file, fact))
+                for unit, schedule in entries.scheduled(graph, path, fact):
+                    graph.entries.append(EntryPoint("schedule", schedule.name, unit, file.locate(fact.start, fact.end), fact.platform,
+                                                    "schedule", True, "dropped", None, {}, schedule))
+    graph.entries.sort(key=lambda e: (e.at, e.kind, e.name, e.unit.key))

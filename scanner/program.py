@@ -1,0 +1,257 @@
+"""The whole repository's declarations, indexed: units, classes, modules, exports. Answers what a name at module level or an import stands for."""
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from flowaudit.scanner.facts import Attr, Class, Expr, FileFacts, Import, Location, Name, Unit
+from flowaudit.scanner.flow.events import Event, UnitFlow, flow_of
+
+ECMASCRIPT = frozenset({"javascript", "typescript"})
+_SUFFIXES = (".ts", ".tsx", ".js", ".jsx", ".mjs", ".cjs", ".mts", "/index.ts", "/index.tsx", "/index.js", "/index.mjs")
+
+
+@dataclass(slots=True, eq=False)
+class ClassRef:
+    """A class with its methods; `key` is unique over the program."""
+
+    file: FileFacts
+    cls: Class
+    key: str
+    methods: dict[str, UnitRef] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The last part of the class's name."""
+        return self.cls.name.rpartition(".")[2]
+
+
+@dataclass(slots=True, eq=False)
+class UnitRef:
+    """A unit in its file. `owner` is the class of a method (and of closures inside it), `outer` the unit around a closure."""
+
+    file: FileFacts
+    unit: Unit
+    key: str
+    owner: ClassRef | None = None
+    outer: UnitRef | None = None
+    _flow: UnitFlow | None = None
+
+    @property
+    def flow(self) -> UnitFlow:
+        """The unit's events, made when first asked for."""
+        if self._flow is None:
+            self._flow = flow_of(self.unit)
+        return self._flow
+
+    @property
+    def language(self) -> str:
+        """The file's language."""
+        return self.file.language
+
+    @property
+    def path(self) -> str:
+        """The file's path."""
+        return self.file.path
+
+    @property
+    def name(self) -> str:
+        """The last part of the unit's name, "" for a module."""
+        return self.unit.name.rpartition(".")[2]
+
+    def at(self, node: Expr | Event | Unit | object) -> Location:
+        """The location of anything of this file that has `start` and `end`."""
+        return self.file.locate(node.start, node.end)  # type: ignore[attr-defined,union-attr]
+
+    def __lt__(self, other: UnitRef) -> bool:
+        return self.key < other.key
+
+
+@dataclass(slots=True)
+class Program:
+    """All files' declarations. Build it with `build`."""
+
+    files: dict[str, FileFacts]
+    units: dict[str, UnitRef] = field(default_factory=dict)
+    classes: dict[str, ClassRef] = field(default_factory=dict)
+    scope: dict[str, dict[str, UnitRef | ClassRef]] = field(default_factory=dict)
+    """path -> module-level name -> declaration."""
+    imports: dict[str, dict[str, list[Import]]] = field(default_factory=dict)
+    exports: dict[str, dict[str, tuple[str | None, str | None]]] = field(default_factory=dict)
+    modules: dict[str, list[str]] = field(default_factory=dict)
+    """dotted suffix -> Python files."""
+    php: dict[str, ClassRef] = field(default_factory=dict)
+    php_functions: dict[str, UnitRef] = field(default_factory=dict)
+    methods: dict[str, list[UnitRef]] = field(default_factory=dict)
+    packages: dict[str, str] = field(default_factory=dict)
+    """JS package name -> folder, for workspaces."""
+    stems: dict[str, list[str]] = field(default_factory=dict)
+    """last path segment without ending -> JS/TS files, for path aliases."""
+
+    def module_unit(self, path: str) -> UnitRef | None:
+        """The unit of a file's module level."""
+        return self.units.get(f"{path}::")
+
+    # -- Python modules ------------------------------------------------------------------------------------------------------
+    def python_module(self, dotted: str, importer: str) -> str | None:
+        """The file of a dotted module: an exact path first, else the file with that suffix nearest to the importer."""
+        found = self.modules.get(dotted)
+        if not found:
+            return None
+        return min(found, key=lambda p: (-len(posixpath.commonprefix([p, importer])), len(p), p))
+
+    def python_relative(self, importer: str, level: int, module: str) -> str | None:
+        """The file of a relative import."""
+        folder = posixpath.dirname(importer)
+        for _ in range(level - 1):
+            folder = posixpath.dirname(folder)
+        base = posixpath.join(folder, *module.split(".")) if module else folder
+        for candidate in (base + ".py", posixpath.join(base, "__init__.py")):
+            if candidate in self.files:
+                return candidate
+        return None
+
+    # -- JS modules ----------------------------------------------------------------------------------------------------------
+    def ecma_module(self, module: str, importer: str) -> str | None:
+        """The file of an ES/CommonJS module path: relative, workspace package, or a path alias whose tail names one file."""
+        if module.startswith("."):
+            return self._ecma_file(posixpath.normpath(posixpath.join(posixpath.dirname(importer), module)))
+        for cut in (module, *(module[:i] for i in range(len(module) - 1, 0, -1) if module[i] == "/")):
+            folder = self.packages.get(cut)
+            if folder is not None:
+                rest = module[len(cut):].lstrip("/")
+                for base in ((rest, "src/" + rest) if rest else ("src/index", "index", "lib/index", "src")):
+                    found = self._ecma_file(posixpath.join(folder, base) if folder else base)
+                    if found:
+                        return found
+                return None
+        if "/" in module and (module[0] in "@~#" or module.split("/")[0] in {"src", "app", "lib"}):
+            tail = module.lstrip("@~#/").removeprefix("src/")
+            tail = tail if "/" in tail or module[1:2] == "/" else ""
+            if tail:
+                hits = [p for p in self.stems.get(posixpath.basename(tail), ()) if _stem(p).endswith("/" + tail) or _stem(p) == tail]
+                if hits:
+                    return min(hits, key=lambda p: (-len(posixpath.commonprefix([p, importer])), len(p), p))
+        return None
+
+    def _ecma_file(self, base: str) -> str | None:
+        if base in self.files:
+            return base
+        for suffix in _SUFFIXES:
+            if base + suffix in self.files:
+                return base + suffix
+        for ending in (".js", ".mjs", ".jsx"):
+            if base.endswith(ending):
+                stem = base[:-len(ending)]
+                return next((stem + s for s in (".ts", ".tsx", ".mts") if stem + s in self.files), None)
+        return None
+
+    # -- PHP -----------------------------------------------------------------------------------------------------------------
+    def php_name(self, file: FileFacts, name: str) -> str:
+        """The full name of a PHP class as written in a file (aliases and the namespace applied)."""
+        head, _, rest = name.partition("\\")
+        for imported in self.imports.get(file.path, {}).get(head, ()):
+            full = imported.module.lstrip("\\") + (f"\\{imported.name}" if imported.name else "")
+            return f"{full}\\{rest}" if rest else full
+        if head == "namespace":
+            return f"{file.module}\\{rest}" if file.module else rest
+        return f"{file.module}\\{name}" if file.module else name
+
+    def php_class(self, file: FileFacts, name: str) -> tuple[ClassRef | None, str]:
+        """The class of a PHP name, and its full name (for an external one: without the file's namespace if only that makes sense)."""
+        full = self.php_name(file, name)
+        found = self.php.get(full.lower())
+        if found is None and file.module:
+            found = self.php.get(name.lower()) if "\\" in name or full.lower() not in self.php else None
+        return found, full
+
+
+def _stem(path: str) -> str:
+    stem = posixpath.splitext(path)[0]
+    return stem.removesuffix("/index")
+
+
+def build(files: dict[str, FileFacts], packages: dict[str, str] | None = None) -> Program:
+    """Index the declarations of all files. `packages` maps JS workspace package names to their folders."""
+    program = Program(files, packages=dict(packages or {}))
+    for path in sorted(files):
+        _add(program, files[path])
+    return program
+
+
+def _add(program: Program, file: FileFacts) -> None:
+    path = file.path
+    scope: dict[str, UnitRef | ClassRef] = {}
+    classes: dict[str, ClassRef] = {}
+    for cls in file.classes:
+        ref = ClassRef(file, cls, f"{path}::{cls.name}")
+        classes[cls.name] = ref
+        program.classes[ref.key] = ref
+        if "." not in cls.name:
+            scope[cls.name] = ref
+        if file.language == "php":
+            program.php.setdefault((f"{file.module}\\{cls.name}" if file.module else cls.name).lower(), ref)
+    local: dict[str, UnitRef] = {}
+    for unit in sorted(file.units, key=lambda u: (len(u.name), u.name)):
+        ref_unit = UnitRef(file, unit, f"{path}::{unit.name}")
+        local[unit.name] = ref_unit
+        program.units[ref_unit.key] = ref_unit
+        name = unit.name.rpartition(".")[2]
+        if unit.kind == "method" and unit.parent in classes:
+            ref_unit.owner = classes[unit.parent]
+            ref_unit.owner.methods[name] = ref_unit
+            program.methods.setdefault(name, []).append(ref_unit)
+        elif unit.parent and unit.parent in local:
+            ref_unit.outer = local[unit.parent]
+            ref_unit.owner = ref_unit.outer.owner
+        elif unit.kind == "closure" and unit.name:
+            ref_unit.outer = local.get(unit.name.rpartition(".")[0]) or local.get("")
+            ref_unit.owner = ref_unit.outer.owner if ref_unit.outer else None
+        if unit.kind == "function" and "." not in unit.name:
+            scope[unit.name] = ref_unit
+            if file.language == "php":
+                program.php_functions.setdefault((f"{file.module}\\{unit.name}" if file.module else unit.name).lower(), ref_unit)
+    for ref_unit in local.values():
+        if ref_unit.outer is not None and ref_unit.owner is None:
+            ref_unit.owner = ref_unit.outer.owner
+    program.scope[path] = scope
+    imports: dict[str, list[Import]] = {}
+    for imported in file.imports:
+        imports.setdefault(imported.alias, []).append(imported)
+    program.imports[path] = imports
+    if file.language in ECMASCRIPT:
+        program.exports[path] = {e.name: (e.local, e.module) for e in file.exports if e.name != "*"}
+        stars = [e.module for e in file.exports if e.name == "*" and e.module]
+        if stars:
+            program.exports[path]["*"] = (None, "\n".join(stars))
+        program.stems.setdefault(posixpath.basename(_stem(path)), []).append(path)
+    elif file.language == "python":
+        parts = path.removesuffix(".py").removesuffix("/__init__").split("/")
+        if parts == ["__init__"]:
+            return
+        for cut in range(len(parts)):
+            program.modules.setdefault(".".join(parts[cut:]), []).append(path)
+
+
+def dotted(expr: Expr) -> str:
+    """`a.b.c` of a Name/Attr chain, "" for anything else."""
+    parts: list[str] = []
+    while isinstance(expr, Attr):
+        parts.append(expr.name)
+        expr = expr.base
+    if not isinstance(expr, Name):
+        return ""
+    return ".".join([expr.id, *reversed(parts)])
+
+
+def last_name(expr: Expr) -> str:
+    """The last name of a callee or receiver: `a.b.c` -> "c"."""
+    if isinstance(expr, Attr):
+        return expr.name
+    return expr.id if isinstance(expr, Name) else ""
+
+
+def in_order(units: Iterable[UnitRef]) -> list[UnitRef]:
+    """Units sorted by key."""
+    return sorted(units, key=lambda u: u.key)

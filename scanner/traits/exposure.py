@@ -1,0 +1,29 @@
+"""How exposed a place is: which entry point reaches it, and what that does to confidence and rank."""
+from __future__ import annotations
+
+from flowaudit.scanner.graph import EntryPoint, FlowGraph
+from flowaudit.scanner.program import UnitRef
+from flowaudit.scanner.rule import CONFIDENCES, Confidence
+
+_LABELS = {"route": "order", "webhook": "order", "consumer": "order", "task": "order", "event": "order", "hook": "order", "schedule": "schedule",
+           "command": "manual", "script": "manual", "api": "order"}
+
+
+def entry_label(entry: EntryPoint | None) -> str:
+    """The exposure of a flow for the rank: order | schedule | manual | unknown."""
+    return _LABELS.get(entry.kind, "unknown") if entry is not None else "unknown"
+
+
+def is_application(graph: FlowGraph) -> bool:
+    """Whether the audited code is an application: it has entry points of its own (a library has none)."""
+    key = ("exposure", "application")
+    if key not in graph.cache:
+        graph.cache[key] = any(e.kind not in {"api", "script"} for e in graph.entries)
+    return bool(graph.cache[key])
+
+
+def lowered(graph: FlowGraph, unit: UnitRef, confidence: Confidence) -> Confidence:
+    """In an application, code that no entry point statically reaches loses one level (dynamic routing is common)."""
+    if graph.reached(unit) is None and is_application(graph):
+        return CONFIDENCES[max(0, CONFIDENCES.index(confidence) - 1)]
+    return confidence
