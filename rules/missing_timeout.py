@@ -27,6 +27,7 @@ Fix
 ---
 Pass a timeout on the shared client; keep it below the limits of whatever waits for this code (webhook deadline, task limit, proxy).
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -38,13 +39,18 @@ from flowaudit.scanner.traits.timeout import timeout_of
 from flowaudit.scanner.traits.trait import Trait
 
 RULE = Rule(
-    id="missing-timeout", name="MissingTimeout", short="An integration call can wait for ever.",
-    remedy="Set a timeout on the shared client, below the limit of whatever waits for it.", vector="stuck", effort="quick win",
+    id="missing-timeout",
+    name="MissingTimeout",
+    short="An integration call can wait for ever.",
+    remedy="Set a timeout on the shared client, below the limit of whatever waits for it.",
+    vector="stuck",
+    effort="quick win",
     variants={
         "inversion": "A step may take longer than its waiter allows.",
         "ambiguous": "A timed-out write is treated as a definite failure, or reaches no handler.",
         "no-deadline": "A recurring job that calls systems has no deadline.",
-    })
+    },
+)
 
 
 def check(graph: FlowGraph) -> Iterator[Finding]:
@@ -76,7 +82,18 @@ def _finding(graph: FlowGraph, group: list[tuple[Site, Trait]]) -> Finding:
     why = "the timeout is switched off here" if trait.explicit else f"no timeout is set on the way and {library} has none"
     confidence: Confidence = "high" if trait.sure and site.certainty == "sure" else "medium"
     return Finding(
-        rule=RULE.id, at=at, message=f"{what} wait for ever: {why}.", confidence=lowered(graph, site.unit, confidence), vector="stuck",
-        key=f"{site.unit.unit.name}|{site.name}|{site.system}", path=(*steps, Step(site.at(), f"{site.name} without a timeout")) if steps else (),
-        related=tuple(Step(s.at(), f"{s.name} through it") for s, _ in group if s.at() != at)[:20], looked=tuple(dict.fromkeys(trait.looked)),
-        system=site.system, stage=site.stage, entry=entry_label(entry), reach=len(group), fix=f"Set a timeout on {'the client' if client else site.name}.")
+        rule=RULE.id,
+        at=at,
+        message=f"{what} wait for ever: {why}.",
+        confidence=lowered(graph, site.unit, confidence),
+        vector="stuck",
+        key=f"{site.unit.unit.name}|{site.name}|{site.system}",
+        path=(*steps, Step(site.at(), f"{site.name} without a timeout")) if steps else (),
+        related=tuple(Step(s.at(), f"{s.name} through it") for s, _ in group if s.at() != at)[:20],
+        looked=tuple(dict.fromkeys(trait.looked)),
+        system=site.system,
+        stage=site.stage,
+        entry=entry_label(entry),
+        reach=len(group),
+        fix=f"Set a timeout on {'the client' if client else site.name}.",
+    )

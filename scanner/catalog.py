@@ -8,6 +8,7 @@ JS modules their package name (`axios.post`, `@medusajs/medusa.X`), shell comman
 its receiver is an instance of (`requests.Session.post`). `*.name` is a method `name` of a receiver whose class is not known; `?.name` the same,
 but only when the receiver's own name is one of `receivers`. Braces expand: `requests.{get,post}`.
 """
+
 from __future__ import annotations
 
 import re
@@ -23,35 +24,40 @@ Checked = Literal["read-in-source", "read-in-docs", "unsure"]
 Limit = float | Literal["none", "unknown"]
 """Seconds; "none" = waits for ever; "unknown" = not known, so no claim rests on it."""
 
-ROLES = frozenset({
-    "call",          # leaves the process for a system; effect says read or write
-    "client",        # builds a client whose methods are calls; the result is an instance of `instance`
-    "adapter",       # builds a part that gives a client its timeout or retries
-    "configure",     # changes a client (first argument or receiver): option values in `timeout`/`attempts` places
-    "deadline",      # bounds what runs inside it (region, wrapper or argument)
-    "retry",         # decorator, wrapper, iterator or option object that repeats
-    "lock",          # takes a lock: region, decorator, or call whose answer says whether it was taken
-    "row-lock",      # locks the rows that it reads
-    "unlock",
-    "transaction",   # opens a transaction: region, decorator, callback or begin call
-    "commit", "rollback",
-    "on-commit",     # runs its argument after the commit
-    "enqueue",       # hands work to a queue, task, event bus
-    "publish",       # the same for events
-    "entry",         # decorator or registration that makes a unit an entry point
-    "log",           # writes to a log; `level`
-    "track",         # error tracker, metric, span
-    "sleep",
-    "random", "time",
-    "status-check",  # raises or answers on a failed response
-    "record",        # creates, changes or reads a record of the shop's own; effect
-    "dedupe",        # makes a second run harmless (unique insert, cache add)
-    "verify",        # checks a signature or origin
-    "ack", "nack",
-    "spawn",         # starts something that nobody waits for
-    "wait",          # waits for what was spawned (gather, Promise.all)
-    "pure",          # a known library call with no effect on the flow
-})
+ROLES = frozenset(
+    {
+        "call",  # leaves the process for a system; effect says read or write
+        "client",  # builds a client whose methods are calls; the result is an instance of `instance`
+        "adapter",  # builds a part that gives a client its timeout or retries
+        "configure",  # changes a client (first argument or receiver): option values in `timeout`/`attempts` places
+        "deadline",  # bounds what runs inside it (region, wrapper or argument)
+        "retry",  # decorator, wrapper, iterator or option object that repeats
+        "lock",  # takes a lock: region, decorator, or call whose answer says whether it was taken
+        "row-lock",  # locks the rows that it reads
+        "unlock",
+        "transaction",  # opens a transaction: region, decorator, callback or begin call
+        "commit",
+        "rollback",
+        "on-commit",  # runs its argument after the commit
+        "enqueue",  # hands work to a queue, task, event bus
+        "publish",  # the same for events
+        "entry",  # decorator or registration that makes a unit an entry point
+        "log",  # writes to a log; `level`
+        "track",  # error tracker, metric, span
+        "sleep",
+        "random",
+        "time",
+        "status-check",  # raises or answers on a failed response
+        "record",  # creates, changes or reads a record of the shop's own; effect
+        "dedupe",  # makes a second run harmless (unique insert, cache add)
+        "verify",  # checks a signature or origin
+        "ack",
+        "nack",
+        "spawn",  # starts something that nobody waits for
+        "wait",  # waits for what was spawned (gather, Promise.all)
+        "pure",  # a known library call with no effect on the flow
+    }
+)
 
 
 class Symbol(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -255,7 +261,7 @@ def expand(name: str) -> list[str]:
     match = re.search(r"\{([^{}]*)\}", name)
     if not match:
         return [name]
-    return [full for word in match[1].split(",") for full in expand(name[:match.start()] + word.strip() + name[match.end():])]
+    return [full for word in match[1].split(",") for full in expand(name[: match.start()] + word.strip() + name[match.end() :])]
 
 
 class Catalog:
@@ -277,7 +283,9 @@ class Catalog:
         languages |= {"typescript"} if "javascript" in languages else set()
         for symbol in entry.symbols:
             if symbol.role not in ROLES:
-                raise CatalogError(f"catalogue entry {entry.id}: role {symbol.role!r} of symbol {symbol.name!r} is not one of {', '.join(sorted(ROLES))}")
+                raise CatalogError(
+                    f"catalogue entry {entry.id}: role {symbol.role!r} of symbol {symbol.name!r} is not one of {', '.join(sorted(ROLES))}"
+                )
             known = Known(symbol, entry)
             for written in (symbol.name, *symbol.aliases):
                 for name in expand(written):

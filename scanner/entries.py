@@ -1,4 +1,5 @@
 """Entry points: where a flow starts, from decorators, registrations, base classes, bindings and files' places. What a framework calls an entry is catalogue data."""
+
 from __future__ import annotations
 
 import fnmatch
@@ -9,7 +10,7 @@ from flowaudit.scanner.catalog import Known
 from flowaudit.scanner.facts import Binding, Call, Const, Expr, Items, Schedule, Text
 from flowaudit.scanner.graph import EntryPoint, FlowGraph
 from flowaudit.scanner.program import ClassRef, UnitRef, dotted, last_name
-from flowaudit.scanner.resolve import Value
+from flowaudit.scanner.value import Value
 
 _WEBHOOK = re.compile(r"webhook|callback|ipn\b|/notify|notification[s_]?(?:url|handler)?$|postback", re.IGNORECASE)
 """Words of routes and handlers that a partner calls, not a person."""
@@ -46,11 +47,25 @@ def point(graph: FlowGraph, known: Known, unit: UnitRef, at: object, name: str, 
     symbol = known.symbol
     kind = symbol.value or "route"
     repeat, background, failure = symbol.repeat, symbol.background, symbol.failure
-    if kind == "route" and (_WEBHOOK.search(name) or _WEBHOOK.search(unit.unit.name.rpartition(".")[2]) or (unit.owner is not None and _WEBHOOK.search(unit.owner.name))):
+    if kind == "route" and (
+        _WEBHOOK.search(name)
+        or _WEBHOOK.search(unit.unit.name.rpartition(".")[2])
+        or (unit.owner is not None and _WEBHOOK.search(unit.owner.name))
+    ):
         kind, repeat, background, failure = "webhook", "delivery", True, "redelivered"
     holder = at if isinstance(at, UnitRef) else unit
-    return EntryPoint(kind, name or unit.unit.name or unit.path, unit, holder.at(unit.unit if isinstance(at, UnitRef) else at),
-                      known.entry.id, repeat, background, failure, known, options)
+    return EntryPoint(
+        kind,
+        name or unit.unit.name or unit.path,
+        unit,
+        holder.at(unit.unit if isinstance(at, UnitRef) else at),
+        known.entry.id,
+        repeat,
+        background,
+        failure,
+        known,
+        options,
+    )
 
 
 def decorated(graph: FlowGraph, unit: UnitRef) -> Iterator[EntryPoint]:
@@ -91,7 +106,11 @@ def handlers(graph: FlowGraph, value: Value) -> list[UnitRef]:
     if value.kind == "unit" and isinstance(value.ref, UnitRef):
         return [value.ref]
     if value.kind in {"class", "object"} and isinstance(value.ref, ClassRef):
-        found = [m for name in ("handle", "__invoke", "__call__", "execute", "run", "perform", "process") if (m := graph.resolver.method(value.ref, name))]
+        found = [
+            m
+            for name in ("handle", "__invoke", "__call__", "execute", "run", "perform", "process")
+            if (m := graph.resolver.method(value.ref, name))
+        ]
         return found[:1]
     if value.kind == "expr" and isinstance(value.ref, tuple):
         unit, expr = value.ref
@@ -125,7 +144,11 @@ def registered(graph: FlowGraph, unit: UnitRef) -> Iterator[EntryPoint]:
         for expr in chosen or [a.value for a in call.args]:
             for value in graph.resolver.values(expr, unit, event.path):
                 for handler in handlers(graph, value):
-                    yield point(graph, known, handler, call, name, options) if handler is unit else _moved(point(graph, known, handler, handler, name, options), unit, call)
+                    yield (
+                        point(graph, known, handler, call, name, options)
+                        if handler is unit
+                        else _moved(point(graph, known, handler, handler, name, options), unit, call)
+                    )
 
 
 def _moved(entry: EntryPoint, unit: UnitRef, call: Call) -> EntryPoint:
@@ -160,13 +183,36 @@ def bound(graph: FlowGraph, path: str, fact: Binding) -> Iterator[EntryPoint]:
     options = dict(fact.options)
     for found in units:
         at = graph.program.files[path].locate(fact.start, fact.end)
-        yield EntryPoint(fact.kind, fact.address or found.unit.name, found, at, fact.platform, str(options.get("repeat") or _REPEAT.get(fact.kind, "")),
-                         fact.kind in _BACKGROUND, str(options.get("failure") or _FAILURE.get(fact.kind, "")))
+        yield EntryPoint(
+            fact.kind,
+            fact.address or found.unit.name,
+            found,
+            at,
+            fact.platform,
+            str(options.get("repeat") or _REPEAT.get(fact.kind, "")),
+            fact.kind in _BACKGROUND,
+            str(options.get("failure") or _FAILURE.get(fact.kind, "")),
+        )
 
 
-_REPEAT = {"webhook": "delivery", "queue": "delivery", "topic": "delivery", "consumer": "delivery", "task": "retry", "schedule": "schedule", "event": ""}
+_REPEAT = {
+    "webhook": "delivery",
+    "queue": "delivery",
+    "topic": "delivery",
+    "consumer": "delivery",
+    "task": "retry",
+    "schedule": "schedule",
+    "event": "",
+}
 _BACKGROUND = frozenset({"webhook", "queue", "topic", "consumer", "task", "schedule", "command"})
-_FAILURE = {"webhook": "redelivered", "queue": "redelivered", "topic": "redelivered", "task": "dropped", "command": "exit", "schedule": "dropped"}
+_FAILURE = {
+    "webhook": "redelivered",
+    "queue": "redelivered",
+    "topic": "redelivered",
+    "task": "dropped",
+    "command": "exit",
+    "schedule": "dropped",
+}
 
 
 def named(graph: FlowGraph, name: str) -> list[UnitRef]:
@@ -213,5 +259,3 @@ def scheduled(graph: FlowGraph, path: str, fact: Schedule) -> Iterator[tuple[Uni
     elif fact.target_kind in {"task", "callable", "class"}:
         for found in named(graph, fact.target):
             yield found, fact
-
-

@@ -21,6 +21,7 @@ Conventions every language's lowering keeps, so that flow analysis needs to know
 * `with`/`using`/`synchronized` is `Region`. What a region means (a transaction, a lock) is decided by flow, not here.
 * What cannot be read is `Unknown()`; a broken statement is dropped and the rest of the file is kept.
 """
+
 from __future__ import annotations
 
 from bisect import bisect_left
@@ -30,10 +31,44 @@ import msgspec
 
 Scalar: TypeAlias = None | bool | int | float | str
 
-OPERATORS = frozenset({
-    "and", "or", "not", "==", "!=", "<", "<=", ">", ">=", "in", "not in", "is", "is not", "instanceof", "??",
-    "+", "-", "*", "/", "//", "%", "**", "&", "|", "^", "<<", ">>", "~", "@", "typeof", "cast", "isset", "empty", "...",
-})
+OPERATORS = frozenset(
+    {
+        "and",
+        "or",
+        "not",
+        "==",
+        "!=",
+        "<",
+        "<=",
+        ">",
+        ">=",
+        "in",
+        "not in",
+        "is",
+        "is not",
+        "instanceof",
+        "??",
+        "+",
+        "-",
+        "*",
+        "/",
+        "//",
+        "%",
+        "**",
+        "&",
+        "|",
+        "^",
+        "<<",
+        ">>",
+        "~",
+        "@",
+        "typeof",
+        "cast",
+        "isset",
+        "empty",
+        "...",
+    }
+)
 """`??` is a null-coalescing operator, `@` PHP's error suppression (one operand), `isset`/`empty` PHP's (one operand each),
 `cast` any type conversion written as an operator (its operand only), `is` identity (Python `is`, JS/PHP `===` is `==`)."""
 
@@ -80,6 +115,8 @@ class Const(_Node, frozen=True, tag="c", array_like=True, gc=False):
 
 
 class Name(_Node, frozen=True, tag="n", array_like=True, gc=False):
+    """A plain name."""
+
     id: str
 
 
@@ -91,6 +128,8 @@ class Attr(_Node, frozen=True, tag="a", array_like=True, gc=False):
 
 
 class Index(_Node, frozen=True, tag="i", array_like=True, gc=False):
+    """`base[key]`."""
+
     base: Expr
     key: Expr
 
@@ -137,6 +176,8 @@ class Table(_Node, frozen=True, tag="d", array_like=True, gc=False):
 
 
 class Op(_Node, frozen=True, tag="o", array_like=True, gc=False):
+    """An operation of OPERATORS on its operands."""
+
     op: str
     operands: tuple[Expr, ...]
 
@@ -150,10 +191,14 @@ class Choice(_Node, frozen=True, tag="?", array_like=True, gc=False):
 
 
 class Await(_Node, frozen=True, tag="w", array_like=True, gc=False):
+    """`await value`."""
+
     value: Expr
 
 
 class Yield(_Node, frozen=True, tag="y", array_like=True, gc=False):
+    """`yield value`."""
+
     value: Expr | None
 
 
@@ -192,8 +237,23 @@ class Unknown(_Node, frozen=True, tag="u", array_like=True, gc=False):
 
 
 Expr: TypeAlias = (
-    Const | Name | Attr | Index | Call | Text | Items | Table | Op | Choice | Await | Yield | Bind | Closure | Match
-    | Comprehension | Unknown
+    Const
+    | Name
+    | Attr
+    | Index
+    | Call
+    | Text
+    | Items
+    | Table
+    | Op
+    | Choice
+    | Await
+    | Yield
+    | Bind
+    | Closure
+    | Match
+    | Comprehension
+    | Unknown
 )
 
 
@@ -213,6 +273,8 @@ class Assign(_Node, frozen=True, tag="A", array_like=True, gc=False):
 
 
 class Return(_Node, frozen=True, tag="R", array_like=True, gc=False):
+    """`return value`."""
+
     value: Expr | None
 
 
@@ -230,6 +292,8 @@ class Exit(_Node, frozen=True, tag="J", array_like=True, gc=False):
 
 
 class If(_Node, frozen=True, tag="I", array_like=True, gc=False):
+    """`if test: then else: orelse`."""
+
     test: Expr
     then: Body
     orelse: Body
@@ -244,6 +308,8 @@ class Case(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Switch(_Node, frozen=True, tag="S", array_like=True, gc=False):
+    """The arms of a switch over `subject`, in order."""
+
     subject: Expr
     cases: tuple[Case, ...]
 
@@ -271,6 +337,8 @@ class Handler(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Try(_Node, frozen=True, tag="T", array_like=True, gc=False):
+    """`try` with its handlers; `orelse` runs when nothing was raised, `final` always."""
+
     body: Body
     handlers: tuple[Handler, ...]
     orelse: Body

@@ -2,10 +2,11 @@
 
 Rules and traits ask it; `link` builds it. networkx is imported only for exports (`networkx()`).
 """
+
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,7 +18,7 @@ from flowaudit.scanner.resolve import Resolver
 from flowaudit.scanner.rule import Step
 
 if TYPE_CHECKING:
-    import networkx
+    import networkx as nx
 
 Certainty = Literal["sure", "likely", "guessed"]
 _BEST = {"sure": 0, "likely": 1, "guessed": 2}
@@ -104,7 +105,9 @@ class Reach:
 class FlowGraph:
     """The verbs that rules use."""
 
-    def __init__(self, program: Program, resolver: Resolver, catalog: Catalog, judged: frozenset[str], settings: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, program: Program, resolver: Resolver, catalog: Catalog, judged: frozenset[str], settings: dict[str, Any] | None = None
+    ) -> None:
         self.program = program
         self.resolver = resolver
         self.catalog = catalog
@@ -239,11 +242,11 @@ class FlowGraph:
         steps.append(Step(entry.at, f"entry point: {entry.kind} {entry.name}"))
         return tuple(reversed(steps))
 
-    def networkx(self) -> networkx.MultiDiGraph:
+    def networkx(self) -> nx.MultiDiGraph[str]:
         """The graph as a networkx MultiDiGraph (units by key, edges with kind and certainty)."""
-        import networkx
+        import networkx as nx
 
-        graph = networkx.MultiDiGraph()
+        graph: nx.MultiDiGraph[str] = nx.MultiDiGraph()
         for key in sorted(self.program.units):
             graph.add_node(key)
         for edges in self.out.values():
@@ -262,8 +265,8 @@ def _short(unit: UnitRef) -> str:
 
 _VERBS = {"calls": "calls", "callback": "runs the callback", "enqueues": "enqueues", "schedules": "starts"}
 _EXPOSURE = {"webhook": 0, "route": 1, "consumer": 2, "task": 3, "schedule": 4, "event": 5, "hook": 6, "command": 7, "api": 8, "script": 9}
-_CLASSES = {
-    "any": lambda e: True,
+_CLASSES: dict[str, Callable[[EntryPoint], bool]] = {
+    "any": lambda _: True,
     "background": lambda e: e.background,
     "user": lambda e: not e.background and e.kind not in {"api", "script"},
     "repeatable": lambda e: e.repeat != "",

@@ -1,4 +1,5 @@
 """Facts + declarations + catalogue -> FlowGraph: calls, callbacks, enqueues, schedules, integration calls, entry points."""
+
 from __future__ import annotations
 
 import re
@@ -11,15 +12,23 @@ from flowaudit.scanner.facts import Attr, Call, Closure, Const, Expr, FileFacts,
 from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.graph import Edge, EntryPoint, FlowGraph, Site
 from flowaudit.scanner.program import UnitRef, build, last_name
-from flowaudit.scanner.resolve import Resolver, Value
+from flowaudit.scanner.resolve import Resolver
+from flowaudit.scanner.value import Value
 
-LOOPBACK = re.compile(r"^(?:localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|::1|host\.docker\.internal|metadata\.google\.internal|169\.254\.\d+\.\d+)$", re.IGNORECASE)
+LOOPBACK = re.compile(
+    r"^(?:localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|::1|host\.docker\.internal|metadata\.google\.internal|169\.254\.\d+\.\d+)$", re.IGNORECASE
+)
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _IDEMPOTENT = frozenset({"PUT", "DELETE"})
 
 
-def link(files: dict[str, FileFacts], catalog: Catalog, judged: frozenset[str], settings: dict[str, Any] | None = None,
-         packages: dict[str, str] | None = None) -> FlowGraph:
+def link(
+    files: dict[str, FileFacts],
+    catalog: Catalog,
+    judged: frozenset[str],
+    settings: dict[str, Any] | None = None,
+    packages: dict[str, str] | None = None,
+) -> FlowGraph:
     """Build the flow graph. `judged` are the paths whose findings count; `settings` the configuration that rules may ask;
     `packages` maps JS workspace packages to folders. Deterministic: units and events are taken in order."""
     program = build(files, packages)
@@ -60,7 +69,11 @@ def _callbacks(graph: FlowGraph, unit: UnitRef, event: Event, call: Call, known:
     kind = "enqueues" if role in {"enqueue", "publish"} else "callback"
     for arg in call.args:
         value = arg.value
-        if isinstance(value, Closure | Name | Attr) or (isinstance(value, Call) and kind == "enqueues") or (role and isinstance(value, Items)):
+        if (
+            isinstance(value, Closure | Name | Attr)
+            or (isinstance(value, Call) and kind == "enqueues")
+            or (role and isinstance(value, Items))
+        ):
             for found in graph.resolver.values(value, unit, event.path):
                 for handler in _runnable(graph, found, kind == "enqueues"):
                     if role != "entry":
@@ -75,7 +88,9 @@ def _callbacks(graph: FlowGraph, unit: UnitRef, event: Event, call: Call, known:
 
 def _nested(graph: FlowGraph, unit: UnitRef, event: Event, literal: Table | Items, kind: str, known: Known | None) -> None:
     """Callbacks inside a table or list argument ({onSuccess: () => ...})."""
-    parts: list[Expr] = [p.value for p in literal.pairs if isinstance(p, Pair)] if isinstance(literal, Table) else [i.value for i in literal.items]
+    parts: list[Expr] = (
+        [p.value for p in literal.pairs if isinstance(p, Pair)] if isinstance(literal, Table) else [i.value for i in literal.items]
+    )
     for part in parts[:40]:
         if isinstance(part, Closure):
             inner = graph.program.units.get(f"{unit.path}::{part.unit}")
@@ -96,7 +111,7 @@ def _inline(graph: FlowGraph, unit: UnitRef, event: Event) -> None:
     node = event.node
     if isinstance(node, Closure):
         inner = graph.program.units.get(f"{unit.path}::{node.unit}")
-        if inner is not None and event.use not in {"assigned"}:
+        if inner is not None and event.use != "assigned":
             graph.connect(Edge("callback", unit, inner, event, "likely"))
 
 
@@ -105,7 +120,7 @@ def place(call: Call, where: str | int) -> Expr | None:
     """An argument by keyword, position, or "place.key" inside a table argument; None when it is not passed."""
     if isinstance(where, int):
         plain = [a for a in call.args if a.name is None]
-        return plain[where].value if where < len(plain) and not any(a.splat for a in plain[:where + 1]) else None
+        return plain[where].value if where < len(plain) and not any(a.splat for a in plain[: where + 1]) else None
     head, dot, rest = str(where).partition(".")
     if dot:
         outer = place(call, int(head) if head.isdigit() else head)
@@ -119,7 +134,7 @@ def in_table(expr: Expr, key: str) -> Expr | None:
         return None
     head, dot, rest = key.partition(".")
     for pair in expr.pairs:
-        if pair.key is not None and (isinstance(pair.key, Const) and pair.key.value == head or last_name(pair.key) == head):
+        if pair.key is not None and ((isinstance(pair.key, Const) and pair.key.value == head) or last_name(pair.key) == head):
             return in_table(pair.value, rest) if dot else pair.value
     return None
 
@@ -144,9 +159,21 @@ def _site(graph: FlowGraph, unit: UnitRef, event: Event, call: Call, known: Know
     if not system and host and "{}" not in host:
         found = graph.catalog.host(host)
         system, stage = (found[0].id, found[0].stage) if found else (host, "")
-    sure = any(t.name and t.unit is None and graph.catalog.symbol(unit.language, t.name) is known for t in graph.resolver.targets(unit, event))
+    sure = any(
+        t.name and t.unit is None and graph.catalog.symbol(unit.language, t.name) is known for t in graph.resolver.targets(unit, event)
+    )
     named = ".".join(filter(None, [last_name(call.callee.base) if isinstance(call.callee, Attr) else "", last_name(call.callee)]))
-    return Site(unit, event, known, named or symbol.name, _effect(graph, call, known, unit), system, stage, url, "sure" if sure or unit.language == "shell" else "likely")
+    return Site(
+        unit,
+        event,
+        known,
+        named or symbol.name,
+        _effect(graph, call, known, unit),
+        system,
+        stage,
+        url,
+        "sure" if sure or unit.language == "shell" else "likely",
+    )
 
 
 def _effect(graph: FlowGraph, call: Call, known: Known, unit: UnitRef) -> str:
@@ -171,7 +198,12 @@ def _address(graph: FlowGraph, expr: Expr, unit: UnitRef) -> str:
             return "".join(_address(graph, p, unit) or "{}" for p in expr.parts)
         case _:
             for value in graph.resolver.values(expr, unit):
-                if value.kind == "expr" and isinstance(value.ref, tuple) and value.ref[1] is not expr and isinstance(value.ref[1], Const | Text):
+                if (
+                    value.kind == "expr"
+                    and isinstance(value.ref, tuple)
+                    and value.ref[1] is not expr
+                    and isinstance(value.ref[1], Const | Text)
+                ):
                     return _address(graph, value.ref[1], value.ref[0])
             return ""
 
@@ -190,6 +222,19 @@ def _entry_points(graph: FlowGraph) -> None:
             if isinstance(fact, Schedule):
                 graph.schedules.append((file, fact))
                 for unit, schedule in entries.scheduled(graph, path, fact):
-                    graph.entries.append(EntryPoint("schedule", schedule.name, unit, file.locate(fact.start, fact.end), fact.platform,
-                                                    "schedule", True, "dropped", None, {}, schedule))
+                    graph.entries.append(
+                        EntryPoint(
+                            "schedule",
+                            schedule.name,
+                            unit,
+                            file.locate(fact.start, fact.end),
+                            fact.platform,
+                            "schedule",
+                            True,
+                            "dropped",
+                            None,
+                            {},
+                            schedule,
+                        )
+                    )
     graph.entries.sort(key=lambda e: (e.at, e.kind, e.name, e.unit.key))

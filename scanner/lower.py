@@ -4,6 +4,7 @@ A language module subclasses `Lowerer`, sets `LANGUAGE` names and fills two tabl
 A method gets the node and answers an `Expr`, or a list of `Stmt`. What no table names becomes `Unknown` with its inner expressions kept.
 Depth is bounded, so a hostile nesting cannot exhaust the stack.
 """
+
 from __future__ import annotations
 
 import re
@@ -64,7 +65,7 @@ class Lowerer:
     # -- what a language calls -------------------------------------------------------------------------------------------
     def text(self, node: Node) -> str:
         """The source text of a node."""
-        return self.data[node.start_byte:node.end_byte].decode("utf-8", "replace")
+        return self.data[node.start_byte : node.end_byte].decode("utf-8", "replace")
 
     def expr(self, node: Node | None) -> Expr:
         """Lower an expression node; a missing one is Unknown."""
@@ -155,8 +156,20 @@ class Lowerer:
             line = _first_error_line(self.tree.root_node)
             self.skipped.append(Skipped(self.source.path, "syntax not understood here; the rest of the file was read", self.LANGUAGE, line))
         return FileFacts(
-            self.source.path, self.source.language, self.module_name(), tuple(self.units), tuple(self.classes), tuple(self.imports),
-            tuple(self.exports), tuple(self.facts), newlines, wide, self._directives(), tuple(self.skipped), len(self.data))
+            self.source.path,
+            self.source.language,
+            self.module_name(),
+            tuple(self.units),
+            tuple(self.classes),
+            tuple(self.imports),
+            tuple(self.exports),
+            tuple(self.facts),
+            newlines,
+            wide,
+            self._directives(),
+            tuple(self.skipped),
+            len(self.data),
+        )
 
     def module_name(self) -> str:
         """The namespace that the file itself declares ("" if none)."""
@@ -167,7 +180,7 @@ class Lowerer:
         for match in DIRECTIVE.finditer(self.data):
             end = self.data.find(b"\n", match.start())
             end = len(self.data) if end < 0 else end
-            out.append((match.start(), end, self.data[match.start():end].decode("utf-8", "replace")))
+            out.append((match.start(), end, self.data[match.start() : end].decode("utf-8", "replace")))
         return tuple(out)
 
 

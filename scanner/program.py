@@ -1,4 +1,5 @@
 """The whole repository's declarations, indexed: units, classes, modules, exports. Answers what a name at module level or an import stands for."""
+
 from __future__ import annotations
 
 import posixpath
@@ -62,7 +63,7 @@ class UnitRef:
 
     def at(self, node: Expr | Event | Unit | object) -> Location:
         """The location of anything of this file that has `start` and `end`."""
-        return self.file.locate(node.start, node.end)  # type: ignore[attr-defined,union-attr]
+        return self.file.locate(node.start, node.end)  # type: ignore[union-attr]
 
     def __lt__(self, other: UnitRef) -> bool:
         return self.key < other.key
@@ -120,13 +121,13 @@ class Program:
         for cut in (module, *(module[:i] for i in range(len(module) - 1, 0, -1) if module[i] == "/")):
             folder = self.packages.get(cut)
             if folder is not None:
-                rest = module[len(cut):].lstrip("/")
-                for base in ((rest, "src/" + rest) if rest else ("src/index", "index", "lib/index", "src")):
+                rest = module[len(cut) :].lstrip("/")
+                for base in (rest, "src/" + rest) if rest else ("src/index", "index", "lib/index", "src"):
                     found = self._ecma_file(posixpath.join(folder, base) if folder else base)
                     if found:
                         return found
                 return None
-        if "/" in module and (module[0] in "@~#" or module.split("/")[0] in {"src", "app", "lib"}):
+        if "/" in module and (module[0] in "@~#" or module.split("/", maxsplit=1)[0] in {"src", "app", "lib"}):
             tail = module.lstrip("@~#/").removeprefix("src/")
             tail = tail if "/" in tail or module[1:2] == "/" else ""
             if tail:
@@ -143,7 +144,7 @@ class Program:
                 return base + suffix
         for ending in (".js", ".mjs", ".jsx"):
             if base.endswith(ending):
-                stem = base[:-len(ending)]
+                stem = base[: -len(ending)]
                 return next((stem + s for s in (".ts", ".tsx", ".mts") if stem + s in self.files), None)
         return None
 

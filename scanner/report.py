@@ -1,4 +1,5 @@
 """The Report: plain data that reporters print. It holds no graph object and no client text but short, masked excerpts."""
+
 from __future__ import annotations
 
 import msgspec

@@ -2,6 +2,7 @@
 
 A rule module in `rules/` has a docstring with fixed headings (its documentation), `RULE = Rule(...)` and `check(graph) -> Iterator[Finding]`.
 """
+
 from __future__ import annotations
 
 from typing import Literal, TypeAlias

@@ -4,6 +4,7 @@ A Body is structured (no goto), so dominance is a question of paths in the state
 branch that A stands in also holds B. A branch that always leaves (returns, raises, continues) puts what follows it into the other branch,
 which is how an early return becomes a guard. The work is linear in the size of the Body and bounded by `MAX_EVENTS`.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -128,7 +129,7 @@ def dominates(first: Event, second: Event) -> bool:
     if first.order >= second.order:
         return False
     path, other = first.path, second.path
-    return len(path) <= len(other) and other[:len(path)] == path or set(path) <= set(other)
+    return (len(path) <= len(other) and other[: len(path)] == path) or set(path) <= set(other)
 
 
 def always(first: Event, later: list[Event]) -> bool:
@@ -170,7 +171,20 @@ def _leaves(stmt: Stmt) -> bool:
             return False
 
 
-_STOPPERS = frozenset({"sys.exit", "os._exit", "process.exit", "exit", "quit", "abort", "wp_die", "wp_send_json_error", "wp_send_json_success", "wp_send_json"})
+_STOPPERS = frozenset(
+    {
+        "sys.exit",
+        "os._exit",
+        "process.exit",
+        "exit",
+        "quit",
+        "abort",
+        "wp_die",
+        "wp_send_json_error",
+        "wp_send_json_success",
+        "wp_send_json",
+    }
+)
 
 
 def _stops(call: Call) -> bool:
@@ -235,7 +249,7 @@ class _Walker:
         self.path, self.guards, self.frames = path, guards, frames
         return gone
 
-    def stmt(self, stmt: Stmt) -> bool:  # noqa: C901, PLR0911, PLR0912 - one arm a statement kind
+    def stmt(self, stmt: Stmt) -> bool:
         self.number += 1
         number = self.number
         match stmt:
@@ -346,7 +360,9 @@ class _Walker:
         return final or (body and all(handlers))
 
     # -- expressions ---------------------------------------------------------------------------------------------------------
-    def emit(self, kind: str, node: Expr | Stmt, use: str = "", target: Expr | None = None, awaited: bool = False, outer: Call | None = None) -> int:
+    def emit(
+        self, kind: str, node: Expr | Stmt, use: str = "", target: Expr | None = None, awaited: bool = False, outer: Call | None = None
+    ) -> int:
         self.order += 1
         event = Event(kind, node, self.order, self.path, self.frames, self.guards, use, target, awaited, outer)
         self.flow.events.append(event)
@@ -367,7 +383,16 @@ class _Walker:
             case Items():
                 for index, item in enumerate(target.items):
                     part = Index(item.value.start, item.value.end, stmt.value, Const(item.value.start, item.value.end, index))
-                    self.assign(Assign(stmt.start, stmt.end, item.value, stmt.value if item.splat or stmt.op == "for" else part, stmt.op if stmt.op == "for" else "part"), item.value)
+                    self.assign(
+                        Assign(
+                            stmt.start,
+                            stmt.end,
+                            item.value,
+                            stmt.value if item.splat or stmt.op == "for" else part,
+                            stmt.op if stmt.op == "for" else "part",
+                        ),
+                        item.value,
+                    )
             case Table():
                 for pair in target.pairs:
                     value: Expr = stmt.value if pair.key is None else Index(pair.value.start, pair.value.end, stmt.value, pair.key)
@@ -387,7 +412,7 @@ class _Walker:
                 self.expr(target.base, "receiver")
                 self.expr(target.key, "part")
 
-    def expr(self, node: Expr, use: str, target: Expr | None = None, awaited: bool = False, outer: Call | None = None) -> None:  # noqa: C901, PLR0912
+    def expr(self, node: Expr, use: str, target: Expr | None = None, awaited: bool = False, outer: Call | None = None) -> None:  # noqa: C901
         if self.flow.cut:
             return
         match node:
@@ -446,7 +471,13 @@ class _Walker:
     def op(self, node: Op, use: str, target: Expr | None) -> None:
         """`a and b`, `a or b`, `a ?? b`: what follows runs under a condition; other operators evaluate all."""
         if node.op not in {"and", "or", "??"} or len(node.operands) < 2:
-            inner = use if node.op in {"cast", "@"} else "tested" if use == "tested" or node.op in {"not", "==", "!=", "is", "is not", "<", ">", "in", "not in"} else "part"
+            inner = (
+                use
+                if node.op in {"cast", "@"}
+                else "tested"
+                if use == "tested" or node.op in {"not", "==", "!=", "is", "is not", "<", ">", "in", "not in"}
+                else "part"
+            )
             for operand in node.operands:
                 self.expr(operand, inner, target if inner == use else None)
             return

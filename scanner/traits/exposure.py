@@ -1,12 +1,23 @@
 """How exposed a place is: which entry point reaches it, and what that does to confidence and rank."""
+
 from __future__ import annotations
 
 from flowaudit.scanner.graph import EntryPoint, FlowGraph
 from flowaudit.scanner.program import UnitRef
 from flowaudit.scanner.rule import CONFIDENCES, Confidence
 
-_LABELS = {"route": "order", "webhook": "order", "consumer": "order", "task": "order", "event": "order", "hook": "order", "schedule": "schedule",
-           "command": "manual", "script": "manual", "api": "order"}
+_LABELS = {
+    "route": "order",
+    "webhook": "order",
+    "consumer": "order",
+    "task": "order",
+    "event": "order",
+    "hook": "order",
+    "schedule": "schedule",
+    "command": "manual",
+    "script": "manual",
+    "api": "order",
+}
 
 
 def entry_label(entry: EntryPoint | None) -> str:

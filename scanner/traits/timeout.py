@@ -1,4 +1,5 @@
 """TIMEOUT: how long may an integration call wait? Looked for in the call, its client, adapter, wrapper, region, decorator, process default, library default."""
+
 from __future__ import annotations
 
 from flowaudit.scanner.catalog import Known, Timeouts
@@ -7,10 +8,9 @@ from flowaudit.scanner.facts import Assign, Attr, Call, Choice, Const, Expr, Ite
 from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.graph import FlowGraph, Site
 from flowaudit.scanner.program import ClassRef, UnitRef, dotted, last_name
-from flowaudit.scanner.resolve import Value
 from flowaudit.scanner.traits.trait import Trait
 from flowaudit.scanner.traits.values import Options, constants, passed
-
+from flowaudit.scanner.value import Value
 
 
 def timeout_of(graph: FlowGraph, site: Site) -> Trait:
@@ -117,7 +117,12 @@ def _one(graph: FlowGraph, known: Known, unit: UnitRef, expr: Expr, depth: int) 
 
 
 def _text(const: Const) -> str:
-    return {None: "None", True: "true", False: "false"}.get(const.value, str(const.value)) if not isinstance(const.value, int | float) or isinstance(const.value, bool) else str(const.value)
+    """A constant as the catalogue writes it: "None", "true", "false", else the number or string."""
+    if const.value is None:
+        return "None"
+    if isinstance(const.value, bool):
+        return "true" if const.value else "false"
+    return str(const.value)
 
 
 def _parameter(graph: FlowGraph, known: Known, unit: UnitRef, name: str, depth: int) -> Trait | None:
@@ -195,7 +200,13 @@ def _built(graph: FlowGraph, site: Site, value: Value, looked: list[str]) -> Tra
         options = Options(graph, unit, call)
         found = [pair for p in known.symbol.timeout for pair in options.get(p)]
         judged = judge(graph, known, found)
-        return judged if judged is not None else Trait("unknown", why="client options that could not be followed") if options.open and known.symbol.timeout else None
+        return (
+            judged
+            if judged is not None
+            else Trait("unknown", why="client options that could not be followed")
+            if options.open and known.symbol.timeout
+            else None
+        )
     if value.kind == "inst" and value.ref is None and site.known.entry.kind == "http-client" and _constructed_elsewhere(graph, site):
         return Trait("unknown", why="the client is built outside the code read (injected)")
     if value.kind == "object" and isinstance(value.ref, ClassRef):
@@ -231,11 +242,22 @@ def _sets_timeout(graph: FlowGraph, unit: UnitRef, event: Event, known: Known) -
     if isinstance(node, Assign) and event.kind == "assign":
         target = node.target
         key = getattr(target, "key", None)
-        named = key.value if isinstance(key, Const) else target.name if isinstance(target, Attr) and not (isinstance(target.base, Name) and target.base.id == "self") else None
+        named = (
+            key.value
+            if isinstance(key, Const)
+            else target.name
+            if isinstance(target, Attr) and not (isinstance(target.base, Name) and target.base.id == "self")
+            else None
+        )
         if named == "timeout" and not (isinstance(node.value, Const) and node.value.value is None):
             return True
     if isinstance(node, Call) and event.kind == "call":
-        if last_name(node.callee) == "setdefault" and len(node.args) == 2 and isinstance(node.args[0].value, Const) and node.args[0].value.value == "timeout":
+        if (
+            last_name(node.callee) == "setdefault"
+            and len(node.args) == 2
+            and isinstance(node.args[0].value, Const)
+            and node.args[0].value.value == "timeout"
+        ):
             return True
         for arg in node.args:
             if arg.name == "timeout":
@@ -272,7 +294,11 @@ def _changed(graph: FlowGraph, site: Site, base: Expr, looked: list[str]) -> Tra
             if event.kind == "assign" and isinstance(node, Assign) and isinstance(node.target, Attr):
                 written = dotted(node.target)
                 if written.startswith(owner + ".") and ("timeout" in node.target.name.lower() or _mentions_timeout(node.value)):
-                    judged = judge(graph, site.known, [(unit, node.value)]) if "timeout" in node.target.name.lower() else Trait("present", at=unit.at(node))
+                    judged = (
+                        judge(graph, site.known, [(unit, node.value)])
+                        if "timeout" in node.target.name.lower()
+                        else Trait("present", at=unit.at(node))
+                    )
                     if judged is not None:
                         return judged
             if event.kind == "call" and isinstance(node, Call) and isinstance(node.callee, Attr) and dotted(node.callee.base) == owner:
@@ -414,12 +440,18 @@ def _setting(graph: FlowGraph, setting: str) -> Trait | None:
         for event in unit.flow.events:
             node = event.node
             if event.kind == "call" and isinstance(node, Call) and last_name(node.callee) == last:
-                if graph.resolver.qualified(unit, node.callee) == setting and not (node.args and isinstance(node.args[0].value, Const) and node.args[0].value.value is None):
+                if graph.resolver.qualified(unit, node.callee) == setting and not (
+                    node.args and isinstance(node.args[0].value, Const) and node.args[0].value.value is None
+                ):
                     return Trait("present", at=unit.at(node))
-                if last in {"ini_set"} and node.args and isinstance(node.args[0].value, Const):
+                if last == "ini_set" and node.args and isinstance(node.args[0].value, Const):
                     continue
-            if event.kind == "assign" and isinstance(node, Assign) and isinstance(node.target, Attr) and dotted(node.target).endswith(setting.split(".", 1)[-1]) and node.target.name == last:
+            if (
+                event.kind == "assign"
+                and isinstance(node, Assign)
+                and isinstance(node.target, Attr)
+                and dotted(node.target).endswith(setting.split(".", 1)[-1])
+                and node.target.name == last
+            ):
                 return Trait("present", at=unit.at(node))
     return None
-
-

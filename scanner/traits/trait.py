@@ -1,4 +1,5 @@
 """`Trait`: what was found of one guard. ABSENT is not UNKNOWN: only a fully resolved search without result is ABSENT."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field

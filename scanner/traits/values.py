@@ -1,13 +1,14 @@
 """Small questions on expressions that several traits ask: which constant, which options reach a call, what a splat holds."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flowaudit.scanner.calls import argument
 from flowaudit.scanner.facts import Arg, Assign, Attr, Call, Choice, Const, Expr, Index, Items, Name, Op, Pair, Table
 from flowaudit.scanner.flow.events import Branch
 from flowaudit.scanner.graph import FlowGraph
 from flowaudit.scanner.program import UnitRef, dotted, last_name
-from flowaudit.scanner.resolve import argument
 
 MAX_CALLERS = 30
 
@@ -38,7 +39,13 @@ def constants(graph: FlowGraph, expr: Expr, where: UnitRef, path: tuple[Branch, 
                 if value.kind != "expr" or not isinstance(value.ref, tuple):
                     return None
                 inner = value.ref[1]
-                part = [inner] if isinstance(inner, Const) else constants(graph, inner, value.ref[0]) if inner is not expr and not isinstance(inner, Items | Table) else None
+                part = (
+                    [inner]
+                    if isinstance(inner, Const)
+                    else constants(graph, inner, value.ref[0])
+                    if inner is not expr and not isinstance(inner, Items | Table)
+                    else None
+                )
                 if part is None:
                     return None
                 deeper.extend(part)
@@ -50,7 +57,8 @@ def constants(graph: FlowGraph, expr: Expr, where: UnitRef, path: tuple[Branch, 
 class Options:
     """The keyword options that reach a call: written in it, in a table argument, or through a splat that can be followed.
 
-    `get(name)` answers the expressions that may stand for an option with the unit they stand in; `open` says that something could not be followed, so absence is not known.
+    `get(name)` answers the expressions that may stand for an option with the unit they stand in;
+    `open` says that something could not be followed, so absence is not known.
     """
 
     def __init__(self, graph: FlowGraph, unit: UnitRef, call: Call, depth: int = 0) -> None:
@@ -94,7 +102,9 @@ class Options:
                 if pair.key is None:
                     if depth < 4:
                         out.extend(self.inside(where, pair.value, key, depth + 1))
-                elif (isinstance(pair.key, Const) and str(pair.key.value) == head) or (not isinstance(pair.key, Const) and last_name(pair.key) == head):
+                elif (isinstance(pair.key, Const) and str(pair.key.value) == head) or (
+                    not isinstance(pair.key, Const) and last_name(pair.key) == head
+                ):
                     out.extend(self.inside(where, pair.value, rest, depth + 1) if dot else [(where, pair.value)])
                 elif not isinstance(pair.key, Const) and not last_name(pair.key):
                     self.open = True
@@ -102,7 +112,13 @@ class Options:
             for event in unit.flow.events:
                 if event.kind == "assign" and isinstance(event.node, Assign) and isinstance(event.node.target, Index | Attr):
                     target = event.node.target
-                    named = target.name if isinstance(target, Attr) else str(target.key.value) if isinstance(target.key, Const) else last_name(target.key)
+                    named = (
+                        target.name
+                        if isinstance(target, Attr)
+                        else str(target.key.value)
+                        if isinstance(target.key, Const)
+                        else last_name(target.key)
+                    )
                     if isinstance(target.base, Name) and target.base.id == expr.id and named == head:
                         out.append((unit, event.node.value))
         return out
@@ -117,7 +133,21 @@ class Options:
             case Op(op="+" | "|" | "??" | "or"):
                 for operand in expr.operands:
                     yield from self.tables(unit, operand, depth + 1)
-            case Call() if last_name(expr.callee) in {"array_merge", "array_replace", "dict", "assign", "array_merge_recursive", "wp_parse_args", "array_filter", "merge", "defaults"} and depth < 4:
+            case Call() if (
+                last_name(expr.callee)
+                in {
+                    "array_merge",
+                    "array_replace",
+                    "dict",
+                    "assign",
+                    "array_merge_recursive",
+                    "wp_parse_args",
+                    "array_filter",
+                    "merge",
+                    "defaults",
+                }
+                and depth < 4
+            ):
                 named = tuple(a for a in expr.args if a.name)
                 if named:
                     yield unit, Table(expr.start, expr.end, tuple(_pair(a) for a in named))
@@ -127,7 +157,12 @@ class Options:
             case _:
                 values = self.graph.resolver.values(expr, unit) if depth < 4 else ()
                 for value in values:
-                    if value.kind == "expr" and isinstance(value.ref, tuple) and value.ref[1] is not expr and isinstance(value.ref[1], Table | Items | Call | Op):
+                    if (
+                        value.kind == "expr"
+                        and isinstance(value.ref, tuple)
+                        and value.ref[1] is not expr
+                        and isinstance(value.ref[1], Table | Items | Call | Op)
+                    ):
                         yield from self.tables(value.ref[0], value.ref[1], depth + 1)
                 if not values or any(v.kind != "expr" for v in values):
                     self.open = True

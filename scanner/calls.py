@@ -1,0 +1,259 @@
+"""What a call may run, what the catalogue says of it, and who calls a unit. Stands on `Resolver`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowaudit.scanner.catalog import Known
+from flowaudit.scanner.facts import Attr, Call, Const, Expr, Table, Unknown
+from flowaudit.scanner.flow.events import Event
+from flowaudit.scanner.program import ECMASCRIPT, ClassRef, UnitRef, last_name
+from flowaudit.scanner.value import Target
+
+if TYPE_CHECKING:
+    from flowaudit.scanner.resolve import Resolver
+
+_CONSTRUCTORS = ("__init__", "__construct", "constructor")
+_COMMON = frozenset(
+    {
+        "get",
+        "set",
+        "add",
+        "post",
+        "put",
+        "delete",
+        "update",
+        "save",
+        "create",
+        "filter",
+        "all",
+        "first",
+        "last",
+        "exists",
+        "count",
+        "items",
+        "keys",
+        "values",
+        "pop",
+        "append",
+        "extend",
+        "remove",
+        "clear",
+        "copy",
+        "run",
+        "execute",
+        "call",
+        "apply",
+        "send",
+        "close",
+        "open",
+        "read",
+        "write",
+        "format",
+        "join",
+        "split",
+        "map",
+        "forEach",
+        "then",
+        "catch",
+        "finally",
+        "push",
+        "find",
+        "findOne",
+        "has",
+        "toString",
+        "log",
+        "info",
+        "warning",
+        "error",
+        "debug",
+        "is_valid",
+        "load",
+        "dump",
+        "dumps",
+        "loads",
+        "encode",
+        "decode",
+        "handle",
+        "process",
+        "init",
+        "start",
+        "stop",
+        "next",
+        "now",
+        "reload",
+        "refresh",
+        "key",
+        "value",
+        "name",
+        "id",
+        "data",
+        "json",
+        "render",
+        "validate",
+        "commit",
+        "rollback",
+        "query",
+        "where",
+        "with",
+        "on",
+        "emit",
+        "listen",
+        "register",
+        "build",
+        "make",
+        "to",
+        "from",
+        "setup",
+        "__init__",
+        "getData",
+        "setData",
+        "getId",
+        "getName",
+        "getValue",
+        "getResponse",
+        "getMessage",
+        "toArray",
+        "getStatus",
+        "setStatus",
+        "getState",
+        "isValid",
+        "clean",
+        "list",
+        "insert",
+    }
+)
+
+
+class Calls:
+    """Answers what calls run; memoised by call."""
+
+    def __init__(self, resolver: Resolver) -> None:
+        self.resolver = resolver
+        self.program = resolver.program
+        self.catalog = resolver.catalog
+        self._targets: dict[int, tuple[Target, ...]] = {}
+        self._by_name: dict[str, list[tuple[UnitRef, Event]]] | None = None
+
+    # -- calls ---------------------------------------------------------------------------------------------------------------------
+    def targets(self, where: UnitRef, event: Event) -> tuple[Target, ...]:
+        """What a call event may run, surest first."""
+        call = event.node
+        assert isinstance(call, Call)
+        found = self._targets.get(id(call))
+        if found is None:
+            found = self._targets[id(call)] = tuple(self._call_targets(call, where, event))
+        return found
+
+    def _call_targets(self, call: Call, where: UnitRef, event: Event) -> list[Target]:
+        out: list[Target] = []
+        for value in self.resolver.values(call.callee, where, event.path):
+            match value.kind:
+                case "unit" if isinstance(value.ref, UnitRef):
+                    out.append(Target(value.ref, value.ref.key, "sure"))
+                case "class" if isinstance(value.ref, ClassRef):
+                    constructor = next((m for c in _CONSTRUCTORS if (m := self.resolver.members.method(value.ref, c))), None)
+                    out.append(Target(constructor, value.name, "sure"))
+                case "object":
+                    method = self.resolver.members.method(value.ref, "__call__") or self.resolver.members.method(value.ref, "__invoke")
+                    if method:
+                        out.append(Target(method, method.key, "sure"))
+                case "ext" | "inst":
+                    out.append(Target(None, value.name, "sure"))
+                case "module":
+                    out.extend(
+                        Target(v.ref, v.name, "sure")
+                        for v in self.resolver.members.exported(str(value.ref), "default", set())
+                        if isinstance(v.ref, UnitRef)
+                    )
+        if not any(t.unit for t in out) and isinstance(call.callee, Attr) and call.callee.name not in _COMMON and len(call.callee.name) > 3:
+            if not out or all(t.name.startswith(("self.", "cls.")) or "()" in t.name for t in out):
+                out.extend(self._by_method_name(call.callee.name, where))
+        return out
+
+    def _by_method_name(self, name: str, where: UnitRef) -> list[Target]:
+        """A method of an unknown receiver: only when few classes of the same language have one of that name (else the link is dropped)."""
+        family = ECMASCRIPT if where.language in ECMASCRIPT else {where.language}
+        found = [u for u in self.program.methods.get(name, ()) if u.language in family and "abstract" not in u.unit.traits]
+        if len(found) == 1:
+            return [Target(found[0], found[0].key, "likely")]
+        return [Target(u, u.key, "guessed") for u in found] if len(found) <= 4 else []
+
+    def known(self, where: UnitRef, event: Event) -> Known | None:
+        """The catalogue's word on a call: by its qualified name, else by method name and receiver (`?.name`, `*.name`)."""
+        call = event.node
+        assert isinstance(call, Call)
+        targets = self.targets(where, event)
+        language = where.language
+        for target in targets:
+            if target.unit is None:
+                symbol = self.catalog.symbol(language, target.name)
+                if symbol and self._applies(symbol, call):
+                    return symbol
+        if isinstance(call.callee, Attr) and not any(t.unit and t.certainty == "sure" for t in targets):
+            receiver = last_name(call.callee.base) or (last_name(call.callee.base.callee) if isinstance(call.callee.base, Call) else "")
+            by_receiver = self.catalog.symbol(language, "?." + call.callee.name)
+            if (
+                by_receiver
+                and receiver.lower().lstrip("_$") in {r.lower().lstrip("_$") for r in by_receiver.symbol.receivers}
+                and self._applies(by_receiver, call)
+            ):
+                return by_receiver
+            anything = self.catalog.symbol(language, "*." + call.callee.name)
+            if anything and self._applies(anything, call):
+                return anything
+        return None
+
+    @staticmethod
+    def _applies(known: Known, call: Call) -> bool:
+        symbol = known.symbol
+        if not symbol.unless and not symbol.only_if:
+            return True
+        given = {f"{a.name}={a.value.value}" for a in call.args if a.name and isinstance(a.value, Const)} | {
+            f"{i}={a.value.value}" for i, a in enumerate(call.args) if isinstance(a.value, Const)
+        }
+        return not given & set(symbol.unless) and (not symbol.only_if or bool(given & set(symbol.only_if)))
+
+    def callers(self, unit: UnitRef) -> list[tuple[UnitRef, Event]]:
+        """The calls whose callee has the unit's name and resolves to it."""
+        if self._by_name is None:
+            self._by_name = {}
+            for ref in self.program.units.values():
+                for event in ref.flow.calls:
+                    assert isinstance(event.node, Call)
+                    name = last_name(event.node.callee)
+                    if name:
+                        self._by_name.setdefault(name, []).append((ref, event))
+        name = unit.name
+        if name in _CONSTRUCTORS and unit.owner is not None:
+            name = unit.owner.name
+        found = []
+        for where, event in self._by_name.get(name, ())[:400]:
+            if any(t.unit is unit for t in self.targets(where, event)):
+                found.append((where, event))
+        return found
+
+
+def argument(call: object, unit: UnitRef, name: str) -> Expr | None:
+    """The argument that a call passes for a unit's parameter `name`; None when it passes none, Unknown when a splat may hold it."""
+    assert isinstance(call, Call)
+    for arg in call.args:
+        if arg.name == name:
+            return arg.value
+    params = [p for p in unit.unit.params if p.kind in {"", "destructured"}]
+    index = next((i for i, p in enumerate(params) if p.name == name), None)
+    position = 0
+    for arg in call.args:
+        if arg.splat:
+            return Unknown(arg.value.start, arg.value.end, (arg.value,))
+        if arg.name is None:
+            if index is not None and position == index:
+                return arg.value
+            position += 1
+    if index is not None and call.args and any(p.kind == "destructured" for p in params):
+        for arg in call.args:
+            if isinstance(arg.value, Table):
+                for pair in arg.value.pairs:
+                    if isinstance(pair.key, Const) and pair.key.value == name:
+                        return pair.value
+    return None

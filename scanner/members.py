@@ -1,0 +1,261 @@
+"""Members of classes and modules: attributes through bases, imports and re-exports through files. Half of `Resolver`, which owns the memo and the bounds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowaudit.scanner.facts import Assign, Const, Expr, FileFacts, Import, Index, Name, Table
+from flowaudit.scanner.program import ECMASCRIPT, ClassRef, UnitRef
+from flowaudit.scanner.value import MAX_DEPTH, MAX_VALUES, Value
+
+if TYPE_CHECKING:
+    from flowaudit.scanner.resolve import Resolver
+
+
+class Members:
+    """Answers what a member of a value stands for."""
+
+    def __init__(self, resolver: Resolver) -> None:
+        self.resolver = resolver
+        self.program = resolver.program
+
+    # -- attributes --------------------------------------------------------------------------------------------------------------
+    def attribute(self, base: Value, name: str) -> list[Value]:
+        """What `base.name` stands for."""
+        ref = base.ref
+        match base.kind:
+            case "ext" | "inst":
+                return [Value("ext", f"{base.name}.{name}", ref if base.kind == "inst" else None)]
+            case "module":
+                return self._member(str(ref), name, set())
+            case "class" | "object" if isinstance(ref, ClassRef):
+                return self._class_attribute(ref, name, base.kind, set())
+            case "super" if isinstance(ref, ClassRef):
+                return [
+                    v
+                    for b in self.bases(ref)
+                    for v in (
+                        [Value("ext", f"{b.name}.{name}")]
+                        if b.kind == "ext"
+                        else self._class_attribute(b.ref, name, "object", set())
+                        if isinstance(b.ref, ClassRef)
+                        else []
+                    )
+                ]
+            case "expr" if isinstance(ref, tuple) and isinstance(ref[1], Table):
+                return [
+                    v
+                    for p in ref[1].pairs
+                    if isinstance(p.key, Const) and p.key.value == name
+                    for v in self.resolver.values(p.value, ref[0])
+                ]
+            case _:
+                return []
+
+    def _class_attribute(self, cls: ClassRef, name: str, kind: str, seen: set[str]) -> list[Value]:
+        if cls.key in seen or len(seen) > MAX_DEPTH:
+            return []
+        seen.add(cls.key)
+        method = cls.methods.get(name)
+        if method is not None:
+            if "property" in method.unit.traits:
+                return self.resolver.returned(method)
+            return [Value("unit", method.key, method)]
+        nested = self.program.classes.get(f"{cls.file.path}::{cls.cls.name}.{name}")
+        if nested:
+            return [Value("class", nested.key, nested)]
+        out: list[Value] = []
+        module = self.program.module_unit(cls.file.path)
+        for assigned in cls.cls.fields:
+            if isinstance(assigned.target, Name) and assigned.target.id == name and module is not None:
+                out.extend(self.resolver.values(assigned.value, module))
+        types = dict(cls.cls.types)
+        if name in types and module is not None and not out:
+            holder = next(iter(cls.methods.values()), module)
+            out.extend(self.resolver.annotated(types[name], holder))
+        if kind == "object":
+            for unit in cls.methods.values():
+                for event in unit.flow.attributes.get(name, ()):
+                    if isinstance(event.node, Assign) and event.node.op in {"=", "??=", "part"}:
+                        out.extend(self.resolver.values(event.node.value, unit, event.path))
+        useful = [
+            v for v in out if not (v.kind == "expr" and isinstance(v.ref, tuple) and isinstance(v.ref[1], Const) and v.ref[1].value is None)
+        ]
+        if useful:
+            return useful[:MAX_VALUES]
+        external: list[Value] = []
+        for base in self.bases(cls):
+            if base.kind == "class" and isinstance(base.ref, ClassRef):
+                found = self._class_attribute(base.ref, name, kind, seen)
+                if found and found[0].kind != "ext":
+                    return found
+                external.extend(found)
+            elif base.kind == "ext":
+                external.append(Value("ext", f"{base.name}.{name}"))
+        return out or external[:1]
+
+    def bases(self, cls: ClassRef) -> list[Value]:
+        """The base classes: `class` values of the program or `ext` names."""
+        module = self.program.module_unit(cls.file.path)
+        if module is None:
+            return []
+        out: list[Value] = []
+        for base in cls.cls.bases:
+            at: Expr = base.base if isinstance(base, Index) else base
+            out.extend(v for v in self.resolver.values(at, module) if v.kind in {"class", "ext"} and v.name != cls.key)
+        return out
+
+    def method(self, cls: object, name: str) -> UnitRef | None:
+        """A method of a class or its bases in the program."""
+        if not isinstance(cls, ClassRef):
+            return None
+        found = self._class_attribute(cls, name, "object", set())
+        return next((v.ref for v in found if v.kind == "unit" and isinstance(v.ref, UnitRef)), None)
+
+    def is_a(self, cls: ClassRef, names: frozenset[str] | set[str]) -> str:
+        """The first external base name (through project bases) that is in `names`, by full or last name; "" if none."""
+        todo, seen = [cls], {cls.key}
+        while todo:
+            at = todo.pop(0)
+            for base in self.bases(at):
+                if base.kind == "ext":
+                    if base.name in names or base.name.replace("\\", ".").rpartition(".")[2] in names:
+                        return base.name
+                elif isinstance(base.ref, ClassRef) and base.ref.key not in seen:
+                    seen.add(base.ref.key)
+                    todo.append(base.ref)
+        return ""
+
+    # -- names and imports -------------------------------------------------------------------------------------------------------
+    def module_name(self, name: str, file: FileFacts) -> list[Value]:
+        """What a name at a file's module level stands for; a name that nothing defines is taken for a global of the language."""
+        found = self._member(file.path, name, set())
+        if found:
+            return found
+        if file.language == "php":
+            cls, full = self.program.php_class(file, name)
+            if cls:
+                return [Value("class", cls.key, cls)]
+            function = self.program.php_functions.get(full.lower()) or self.program.php_functions.get(name.lower())
+            if function:
+                return [Value("unit", function.key, function)]
+            if "\\" in name or name in self.program.imports.get(file.path, {}):
+                return [Value("ext", full)]
+        return [Value("ext", name)]
+
+    def _member(self, path: str, name: str, seen: set[tuple[str, str]]) -> list[Value]:
+        """A member of a module: declaration, module-level assignment, import, re-export, submodule."""
+        if (path, name) in seen or len(seen) > MAX_DEPTH:
+            return []
+        seen.add((path, name))
+        declared = self.program.scope.get(path, {}).get(name)
+        if isinstance(declared, UnitRef):
+            return self._decorated(declared)
+        if isinstance(declared, ClassRef):
+            return [Value("class", declared.key, declared)]
+        module = self.program.module_unit(path)
+        out: list[Value] = []
+        if module is not None:
+            for event in module.flow.assigns.get(name, ()):
+                if isinstance(event.node, Assign) and event.node.op in {"=", "part", "with"}:
+                    out.extend(self.resolver.values(event.node.value, module, event.path))
+        if out:
+            return out[:MAX_VALUES]
+        for imported in self.program.imports.get(path, {}).get(name, ()):
+            out.extend(self._imported(imported, path, seen))
+        if out:
+            return out[:MAX_VALUES]
+        if path in self.program.exports:
+            return self.exported(path, name, seen)
+        for star in self.program.imports.get(path, {}).get("*", ()):
+            target = self._python_file(star, path)
+            if target:
+                out.extend(self._member(target, name, seen))
+        if not out and path.endswith("__init__.py"):
+            child = path.removesuffix("__init__.py") + name
+            for candidate in (child + ".py", child + "/__init__.py"):
+                if candidate in self.program.files:
+                    return [Value("module", candidate, candidate)]
+        return out
+
+    def _decorated(self, unit: UnitRef) -> list[Value]:
+        return [Value("unit", unit.key, unit)]
+
+    def exported(self, path: str, name: str, seen: set[tuple[str, str]]) -> list[Value]:
+        exports = self.program.exports.get(path, {})
+        if name in exports:
+            local, module = exports[name]
+            if module:
+                target = self.program.ecma_module(module, path)
+                if target:
+                    return self._member(target, local or name, seen) if local != "*" else [Value("module", target, target)]
+                return [Value("ext", f"{module}.{local or name}")]
+            if local and local != name:
+                found = self._member(path, local, seen)
+                if found:
+                    return found
+            unit = self.program.units.get(f"{path}::{local or name}")
+            if unit:
+                return [Value("unit", unit.key, unit)]
+        if name != "*" and "*" in exports:
+            for module in (exports["*"][1] or "").split("\n"):
+                target = self.program.ecma_module(module, path)
+                found = self._member(target, name, seen) if target else []
+                if found:
+                    return found
+        return []
+
+    def _python_file(self, imported: Import, path: str) -> str | None:
+        if imported.level:
+            return self.program.python_relative(path, imported.level, imported.module)
+        return self.program.python_module(imported.module, path)
+
+    def _imported(self, imported: Import, path: str, seen: set[tuple[str, str]]) -> list[Value]:
+        language = self.program.files[path].language
+        if language == "python":
+            return self._python_import(imported, path, seen)
+        if language in ECMASCRIPT:
+            target = self.program.ecma_module(imported.module, path)
+            if target is None:
+                return [Value("ext", imported.module if imported.name in {None, "default", "*"} else f"{imported.module}.{imported.name}")]
+            if imported.name in {None, "*"}:
+                return [Value("module", target, target)]
+            found = self._member(target, str(imported.name), seen)
+            if not found and imported.name == "default":
+                return [Value("module", target, target)]
+            return found
+        if language == "php":
+            full = imported.module.lstrip("\\") + (f"\\{imported.name}" if imported.name else "")
+            cls = self.program.php.get(full.lower())
+            if cls:
+                return [Value("class", cls.key, cls)]
+            function = self.program.php_functions.get(full.lower())
+            return [Value("unit", function.key, function)] if function else [Value("ext", full)]
+        return []
+
+    def _python_import(self, imported: Import, path: str, seen: set[tuple[str, str]]) -> list[Value]:
+        if imported.name is None:
+            whole = imported.module
+            if imported.alias == whole.split(".")[0] and "." in whole:
+                head = self.program.python_module(imported.alias, path)
+                return [Value("module", head, head)] if head else [Value("ext", imported.alias)]
+            target = self._python_file(imported, path)
+            return [Value("module", target, target)] if target else [Value("ext", whole)]
+        target = self._python_file(imported, path)
+        if target is not None and target != path:
+            found = self._member(target, imported.name, seen)
+            if found:
+                return found
+        inner = imported.module + "." + imported.name if imported.module else imported.name
+        sub = (
+            self.program.python_relative(path, imported.level, inner)
+            if imported.level
+            else self.program.python_module(inner, path)
+            if target or imported.module in self.program.modules
+            else None
+        )
+        if sub:
+            return [Value("module", sub, sub)]
+        if target is not None:
+            return []
+        return [Value("ext", "." * imported.level + f"{imported.module}.{imported.name}")]
