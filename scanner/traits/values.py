@@ -182,7 +182,11 @@ class Options:
             return
         assigned = unit.flow.assigns.get(expr.id, ())
         tables = [e for e in assigned if isinstance(e.node, Assign) and isinstance(e.node.value, Table | Call)]
-        if param is not None or len(tables) != len(assigned) or not assigned:
+        if param is None and not assigned:
+            for where, table in self.tables(unit, expr):
+                self._table(where, table)
+            return
+        if param is not None or len(tables) != len(assigned):
             self.open = True
         for event in tables:
             node = event.node
