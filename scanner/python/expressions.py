@@ -35,6 +35,9 @@ from flowaudit.scanner.facts import (
 from flowaudit.scanner.lower import MAX_DEPTH, Lowerer
 from flowaudit.scanner.python.literals import integer, real, unescape
 
+LONGEST_CHAIN = 20
+"""Operands of one operator, loops of one comprehension, contexts of one `with`, targets of one assignment, arms of one `if`: what is
+longer (generated code) is kept flat, since nesting it would outgrow the depth limit."""
 _SKIP = frozenset({"comment", "line_continuation"})
 _QUOTES = frozenset(b"'\"")
 _SPLATS = frozenset({"list_splat", "list_splat_pattern"})
@@ -68,6 +71,7 @@ class ExpressionLowerer(Lowerer):
         self.renames: dict[str, str] = {}
         """The receiver as this method spells it -> "self" or "cls"; empty where it is spelt so anyway."""
         self.yields = False
+        self.broken = self.tree.root_node.has_error
         self._names: dict[bytes, str] = {}
         self._too_deep = False
 
@@ -124,7 +128,7 @@ class ExpressionLowerer(Lowerer):
 
     def _dotted(self, node: Node) -> Expr:
         parts = [child for child in node.named_children if child.type == "identifier"]
-        if not parts:
+        if not parts or len(parts) > LONGEST_CHAIN:
             return Unknown(node.start_byte, node.end_byte)
         value = self._identifier(parts[0])
         for part in parts[1:]:
@@ -140,7 +144,7 @@ class ExpressionLowerer(Lowerer):
         args = self.args(last)
         if function.type == "identifier":
             callee = self._identifier(function)
-            if callee.id == "super":  # type: ignore[union-attr]
+            if callee.id == "super" and all(isinstance(arg.value, (Name, Attr)) for arg in args):  # type: ignore[union-attr]
                 return Name(start, end, "super")
         else:
             callee = self.expr(function)
@@ -310,6 +314,8 @@ class ExpressionLowerer(Lowerer):
                 value = self.expr(child)
         start, end = node.start_byte, node.end_byte
         out = value if value is not None else Unknown(start, end)
+        if len(loops) > LONGEST_CHAIN:
+            return self.too_deep(node)
         for target, source, tests in reversed(loops):
             out = Comprehension(start, end, out, self.expr(target), self.expr(source), tuple(tests))
         return out
@@ -340,13 +346,17 @@ class ExpressionLowerer(Lowerer):
     def _binary(self, node: Node) -> Expr:
         start, end = node.start_byte, node.end_byte
         sign, nodes = self._chain(node)
+        flat = len(nodes) > LONGEST_CHAIN
+        nested = 0 if flat else len(nodes) - 2
+        self.depth += nested
         values = [self.expr(operand) for operand in nodes]
+        self.depth -= nested
         if sign == "+" and any(isinstance(v, Text) or (isinstance(v, Const) and isinstance(v.value, str)) for v in values):
             parts: list[Expr] = []
             for value in values:
                 parts.extend(value.parts if isinstance(value, Text) else (value,))
             return self._joined(start, end, parts)
-        if len(values) > 50:  # generated sums; nesting them would outgrow the depth limit
+        if flat:  # a generated sum
             return Op(start, end, sign, tuple(values))
         out = values[0]
         for value in values[1:]:
@@ -386,7 +396,7 @@ class ExpressionLowerer(Lowerer):
         pairs: list[Expr] = []
         for at, kind in enumerate(signs[:len(values) - 1]):
             left_value = values[at]
-            if at and not isinstance(left_value, (Const, Name, Attr)):  # `a < f() < b` calls f once: the second mention is not a call
+            if at and not isinstance(left_value, (Const, Name)):  # `a < f() < b` calls f once: the second mention is not a call
                 left_value = Unknown(left_value.start, left_value.end)
             pairs.append(Op(values[at].start, values[at + 1].end, kind, (left_value, values[at + 1])))
         return pairs[0] if len(pairs) == 1 else Op(node.start_byte, node.end_byte, "and", tuple(pairs))

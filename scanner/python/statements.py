@@ -32,15 +32,13 @@ from flowaudit.scanner.facts import (
     Unknown,
 )
 from flowaudit.scanner.lower import MAX_DEPTH
-from flowaudit.scanner.python.expressions import ExpressionLowerer
+from flowaudit.scanner.python.expressions import LONGEST_CHAIN, ExpressionLowerer
 from flowaudit.scanner.python.patterns import Pattern
 
 _SKIP = frozenset({"comment", "line_continuation"})
 _HANDLERS = frozenset({"except_clause", "except_group_clause"})
 _QUIET = (Const, Name, Attr)
 """Expressions that do nothing on their own; dropped where they come from broken code."""
-LONGEST_CHAIN = 40
-"""An `elif` chain longer than this (generated code) becomes a Switch on true, so that its Body stays flat."""
 
 
 class StatementLowerer(ExpressionLowerer):
@@ -56,6 +54,7 @@ class StatementLowerer(ExpressionLowerer):
         "block": "_block", "ERROR": "_error", "import_statement": "_import", "import_from_statement": "_import_from",
         "future_import_statement": "_import_from", "function_definition": "_function_definition",
         "class_definition": "_class_definition", "decorated_definition": "_decorated",
+        "elif_clause": "_orphan", "else_clause": "_orphan", "except_clause": "_orphan", "finally_clause": "_orphan",
     }
 
     # -- blocks -------------------------------------------------------------------------------------------------------------
@@ -78,8 +77,18 @@ class StatementLowerer(ExpressionLowerer):
         for child in node.named_children:
             method = statements.get(child.type)
             out.extend(method(child) if method else self._stmt(child))
+            if self.broken and child.has_error and child.type != "class_definition":
+                out.extend(self.astray(child))
         self.depth = depth
         return out
+
+    def astray(self, node: Node) -> list[Stmt]:
+        """What a broken stretch directly inside a statement still says (the grammar puts whole functions there)."""
+        return [stmt for child in node.children if child.type == "ERROR" for stmt in self._error(child)]
+
+    def _orphan(self, node: Node) -> list[Stmt]:
+        """A clause that lost its `if` or `try` to a syntax error: its statements."""
+        return list(self.body_of(node))
 
     def _error(self, node: Node) -> list[Stmt]:
         """What can be read of a broken stretch: whole statements and calls; stray names and constants are dropped."""
@@ -136,7 +145,7 @@ class StatementLowerer(ExpressionLowerer):
             return [Eval(start, end, value)]
         named = next((t for t in targets if isinstance(t, Name)), None)
         if named is None:  # `a.x = b.y = v`
-            for target in reversed(targets[1:]):
+            for target in reversed(targets[1:LONGEST_CHAIN]):
                 value = Bind(target.start, value.end, target, value)
             return [Assign(start, end, targets[0], value)]
         first: Stmt = Assign(start, end, named, value)  # the value is evaluated once, the other targets get the name
@@ -203,14 +212,20 @@ class StatementLowerer(ExpressionLowerer):
         orelse: Body = ()
         test, body = self._test_and_body(node)
         arms.append((node.start_byte, test, body))
-        for child in node.named_children:
+        depth = self.depth
+        clauses = node.children_by_field_name("alternative")
+        flat = len(clauses) > LONGEST_CHAIN
+        for child in clauses:
+            if not flat:
+                self.depth += 1  # each arm stands inside the one before
             if child.type == "elif_clause":
                 test, body = self._test_and_body(child)
                 arms.append((child.start_byte, test, body))
-            elif child.type == "else_clause":
+            else:
                 orelse = self.body_of(child)
+        self.depth = depth
         end = node.end_byte
-        if len(arms) > LONGEST_CHAIN:
+        if flat:  # a Switch on true says the same
             cases = [Case((test,), body) for _, test, body in arms]
             return [Switch(node.start_byte, end, Const(node.start_byte, node.start_byte, True), (*cases, Case((), orelse)))]
         for start, test, body in reversed(arms):
@@ -279,9 +294,13 @@ class StatementLowerer(ExpressionLowerer):
         for clause in node.named_children:
             if clause.type == "with_clause":
                 contexts += [self._context(item) for item in clause.named_children if item.type == "with_item"]
+        inner = contexts[:LONGEST_CHAIN]
+        self.depth += len(inner)
         body = self.body_of(node.child_by_field_name("body"))
+        self.depth -= len(inner)
+        body = (*(Eval(context.start, context.end, context) for _, context, _ in contexts[LONGEST_CHAIN:]), *body)
         is_async = node.children[0].type == "async"
-        for start, context, target in reversed(contexts):
+        for start, context, target in reversed(inner):
             body = (Region(start, node.end_byte, context, target, body, is_async),)
         first = body[0] if contexts else None
         if isinstance(first, Region):  # the outermost one is the statement itself
@@ -317,14 +336,14 @@ class StatementLowerer(ExpressionLowerer):
             values, test = pattern.read(nodes[0])
             if test is not None:
                 tests.append(test)
-        else:  # `case a, 1:` is a sequence
-            tests.append(Unknown(node.start_byte, node.end_byte, tuple(value for part in nodes for value in pattern.read(part)[0])))
+        else:
+            tests.append(pattern.sequence(node, nodes))
         guard = node.child_by_field_name("guard")
         if guard is not None:
             tests.append(self._inner(guard))
         start, end = node.start_byte, node.end_byte
-        bound = [Assign(name.start_byte, name.end_byte, self._identifier(name), subject if len(nodes) == 1 and name.parent in nodes
-                        else Unknown(name.start_byte, name.end_byte)) for name in pattern.captures]
+        bound = [Assign(name.start_byte, name.end_byte, self._identifier(name),
+                        subject if whole else Unknown(name.start_byte, name.end_byte)) for name, whole in pattern.captures]
         joined = None if not tests else tests[0] if len(tests) == 1 else Op(start, end, "and", tuple(tests))
         return Case(values, (*bound, *self.body_of(node.child_by_field_name("consequence"))), joined)
 

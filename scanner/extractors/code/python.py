@@ -32,12 +32,14 @@ from flowaudit.scanner.facts import (
     Name,
     Param,
     Return,
+    Skipped,
     Source,
     Stmt,
     Try,
     Unit,
     Unknown,
 )
+from flowaudit.scanner.lower import MAX_DEPTH
 from flowaudit.scanner.python.statements import StatementLowerer
 
 NAME = "python"
@@ -49,13 +51,19 @@ _PARSER = Parser(Language(tree_sitter_python.language()))
 _CLASS_METHODS = frozenset({"__new__", "__init_subclass__", "__class_getitem__"})
 _ALTERNATES = frozenset({"setter", "deleter", "getter", "overload"})
 _SKIP = frozenset({"comment", "line_continuation"})
+DEFINITION = 2
+"""What a definition adds to the depth, besides its block: lowering one takes as many frames as three expressions."""
 LONGEST_COMMENT = 500
 """Characters of a docstring that are kept."""
 
 
 def extract(source: Source) -> FileFacts:
     """Lower one Python file; never raises on broken code."""
-    return PythonLowerer(source, _PARSER).run()
+    try:
+        return PythonLowerer(source, _PARSER).run()
+    except RecursionError:  # the depth limit assumes that the caller left most of the stack
+        skipped = Skipped(source.path, "nested too deep to be read", NAME)
+        return FileFacts(source.path, source.language, skipped=(skipped,), size=len(source.text.encode("utf-8", "surrogatepass")))
 
 
 class PythonLowerer(StatementLowerer):
@@ -167,6 +175,7 @@ class PythonLowerer(StatementLowerer):
                    is_lambda: bool = False) -> tuple[Body, bool]:
         """The Body of a function and whether it is a generator; the state around it is kept."""
         saved = self.scope, self.holder, self.unit, self.renames, self.yields
+        self.depth += DEFINITION
         if renames and any(param.name in renames for param in params):  # a parameter hides the receiver
             renames = {k: v for k, v in renames.items() if all(param.name != k for param in params)}
         self.scope, self.holder, self.unit, self.renames, self.yields = [full], "function", full, renames, False
@@ -175,6 +184,7 @@ class PythonLowerer(StatementLowerer):
         else:
             body = self.body_of(node)
         generator = self.yields
+        self.depth -= DEFINITION
         self.scope, self.holder, self.unit, self.renames, self.yields = saved
         return body, generator
 
@@ -233,6 +243,9 @@ class PythonLowerer(StatementLowerer):
         name_node, block = node.child_by_field_name("name"), node.child_by_field_name("body")
         if name_node is None:
             return list(self.body_of(block))
+        if self.depth > MAX_DEPTH:
+            self.too_deep(node)
+            return []
         name = self.name_of(name_node)
         around: list[Stmt] = []
         bases: list[Expr] = []
@@ -250,12 +263,16 @@ class PythonLowerer(StatementLowerer):
         fields: list[Assign] = []
         types: list[tuple[str, Expr]] = []
         saved = self.scope, self.holder
+        self.depth += DEFINITION
         self.scope, self.holder = [full], "class"
         for child in block.named_children if block is not None else ():
             if child.type == "expression_statement" and child.children[0].type == "assignment":
                 self._field(child.children[0], fields, types)
             else:
                 around += _without_fields(tuple(self._block_item(child)), fields)
+        if self.broken and node.has_error:
+            around += _without_fields(tuple(self.astray(node)), fields)
+        self.depth -= DEFINITION
         self.scope, self.holder = saved
         self.classes.append(Class(start, node.end_byte, full, tuple(bases), tuple(fields), decorators, "class", tuple(types), exported))
         return around
