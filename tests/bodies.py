@@ -5,7 +5,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable
 
-from flowaudit.scanner.facts import FileFacts, Source, Unit
+import msgspec
+
+from flowaudit.scanner.facts import Call, FileFacts, Name, Source, Unit
 from flowaudit.scanner.show import body_lines, lines
 
 Extract = Callable[[Source], FileFacts]
@@ -33,3 +35,17 @@ def show(facts: FileFacts, name: str | None = None) -> str:
 def golden(text: str) -> str:
     """An expected text, dedented and without the lines around it."""
     return textwrap.dedent(text).strip("\n").rstrip()
+
+
+def calls_in(value: object) -> int:
+    """How many calls stand in facts; `super()` counts, the AssertionError(...) made of an `assert` does not."""
+    if isinstance(value, tuple):
+        return sum(map(calls_in, value))
+    if not isinstance(value, msgspec.Struct):
+        return 0
+    own = isinstance(value, Call) or (isinstance(value, Name) and value.id == "super")
+    if isinstance(value, Call) and isinstance(value.callee, Name) and value.callee.id == "AssertionError":
+        own = value.callee.end != value.end
+    if isinstance(value, Call) and isinstance(value.callee, Name) and value.callee.id == "super":
+        return 1 + calls_in(value.args)
+    return own + sum(calls_in(getattr(value, field)) for field in value.__struct_fields__)
