@@ -524,6 +524,8 @@ class FileFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     suppressions: tuple[tuple[int, int, str], ...] = ()
     skipped: tuple[Skipped, ...] = ()
     size: int = 0
+    hosts: tuple[tuple[int, str], ...] = ()
+    """Hosts of the URLs written in the file outside comments, with their byte offsets, each host once."""
 
     def line(self, offset: int) -> int:
         """The 1-based line of a byte offset."""

@@ -36,6 +36,27 @@ MAX_DEPTH = 180
 DIRECTIVE = re.compile(rb"flowaudit:\s*(?:ignore|expect)")
 """Comments that speak to the tool itself."""
 
+URL = re.compile(rb"(?:https?|ftps?|sftp|wss?|amqps?|smtps?)://(?:[^\s/@'\"<>]{1,80}@)?([A-Za-z0-9][A-Za-z0-9.-]{1,120}\.[A-Za-z]{2,18})(?=[:/'\"`?#\s]|$)")
+_COMMENT_START = (b"#", b"//", b"*", b"/*", b"<!--", b";", b"--")
+MAX_HOSTS = 200
+"""Hosts kept of one file."""
+
+
+def hosts_in(data: bytes) -> tuple[tuple[int, str], ...]:
+    """The hosts of the URLs in a file's bytes, each once, but for those on lines that begin as comments."""
+    found: dict[str, int] = {}
+    for match in URL.finditer(data):
+        begin = data.rfind(b"\n", 0, match.start()) + 1
+        before = data[begin : match.start()].lstrip()
+        if before.startswith(_COMMENT_START) or b" # " in before or b" // " in before:
+            continue
+        host = match[1].decode("ascii").lower()
+        if host not in found:
+            found[host] = match.start(1)
+            if len(found) >= MAX_HOSTS:
+                break
+    return tuple((at, host) for host, at in found.items())
+
 
 class Lowerer:
     """Lowers one file. Make one a file; `run` answers its FileFacts and never raises on broken code."""
@@ -169,6 +190,7 @@ class Lowerer:
             self._directives(),
             tuple(self.skipped),
             len(self.data),
+            hosts_in(self.data),
         )
 
     def module_name(self) -> str:
