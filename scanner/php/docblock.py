@@ -12,12 +12,18 @@ _TYPE = r"(\??[\\\w]+(?:<[^>\n]{0,200}>)?(?:\[\])*(?:\|\??[\\\w]+(?:<[^>\n]{0,20
 _PARAM = re.compile(r"@(?:param|phpstan-param|psalm-param)\s+" + _TYPE + r"\s+&?(?:\.\.\.)?\$(\w+)")
 _RETURN = re.compile(r"@return\s+" + _TYPE)
 _VAR = re.compile(r"@var\s+" + _TYPE)
+_PROPERTY = re.compile(r"@property(?:-read|-write)?\s+" + _TYPE + r"\s+\$(\w+)")
 _OWN = {"self": "cls", "static": "cls", "$this": "cls", "parent": "super"}
 
 
 def param_types(doc: str, start: int, end: int) -> dict[str, Expr]:
     """Parameter name -> type; `start` and `end` are the comment's bytes, which the types are placed at."""
     return {name: _expr(text, start, end) for text, name in _PARAM.findall(doc)} if "param" in doc else {}
+
+
+def property_types(doc: str, start: int, end: int) -> dict[str, Expr]:
+    """Property name -> type of the `@property` tags above a class."""
+    return {name: _expr(text, start, end) for text, name in _PROPERTY.findall(doc)} if "@property" in doc else {}
 
 
 def return_type(doc: str, start: int, end: int) -> Expr | None:

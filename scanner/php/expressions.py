@@ -7,6 +7,7 @@ from tree_sitter import Node
 
 from flowaudit.scanner.facts import (
     Arg,
+    Assign,
     Attr,
     Bind,
     Body,
@@ -37,6 +38,9 @@ BINARY = {
 }
 """PHP's binary operators in the vocabulary's words; `.` and `|>` are no operators there."""
 
+MAX_CHAIN = 60
+"""A longer chain of `->` goes on from a name given to its first part, so that no expression nests without bound."""
+
 _OPERAND_CALLS = {"isset": "isset", "empty": "empty"}
 
 
@@ -44,7 +48,7 @@ class Expressions(Literals):
     """Lowers expression nodes."""
 
     EXPRESSIONS: ClassVar[dict[str, str]] = {
-        "variable_name": "variable", "name": "name", "qualified_name": "qualified_name", "relative_name": "relative_name",
+        "variable_name": "variable", "name": "name", "qualified_name": "qualified_name", "relative_name": "qualified_name",
         "namespace_name": "qualified_name", "dynamic_variable_name": "dynamic_variable", "relative_scope": "class_ref",
         "named_type": "named_type", "string": "string", "encapsed_string": "encapsed", "heredoc": "heredoc", "nowdoc": "nowdoc",
         "integer": "integer", "float": "floating", "boolean": "boolean", "null": "null", "shell_command_expression": "shell",
@@ -77,8 +81,12 @@ class Expressions(Literals):
             if at.type not in _MEMBERS:
                 break
         value = self.expr(at)
-        for link, inner in reversed(chain):
+        for done, (link, inner) in enumerate(reversed(chain), 1):
             start, end = link.start_byte, link.end_byte
+            if done % MAX_CHAIN == 0:
+                kept = Name(value.start, value.end, f"<{start}-{value.end}>")
+                self.before.append(Assign(value.start, value.end, kept, value))
+                value = kept
             if len(inner) < 2:
                 value = Unknown(start, end, (value,))
                 continue
@@ -218,7 +226,7 @@ class Expressions(Literals):
         op = BINARY.get(sign)
         if op is None:
             return self.unknown(node)
-        if op in {"and", "or", "+"}:
+        if op in _CHAINED:
             return Op(start, end, op, tuple([self.expr(one) for one in self._chain(node, sign)]))
         if op == "??" and right.type == "throw_expression":
             return self._or_throw(node, left, right)
@@ -379,6 +387,7 @@ class Expressions(Literals):
         raise AssertionError("declarations lower classes")
 
 
+_CHAINED = frozenset({"and", "or", "+", "*", "&", "|", "^"})
 _MEMBERS = frozenset({
     "member_access_expression", "nullsafe_member_access_expression", "member_call_expression", "nullsafe_member_call_expression",
 })

@@ -1,12 +1,15 @@
 """PHP names and literals: variables, class names, strings with and without values, numbers, arrays, destructuring targets."""
 from __future__ import annotations
 
+import re
+
 from tree_sitter import Node, Parser
 
 from flowaudit.scanner.facts import Arg, Call, Const, Expr, Items, Name, Pair, Skipped, Source, Stmt, Table, Text, Unknown
 from flowaudit.scanner.lower import MAX_DEPTH, Lowerer
 from flowaudit.scanner.php import strings
 
+_NEWLINE = re.compile(rb"\r?\n?")
 OWN_CLASS = {"self": "cls", "static": "cls", "parent": "super"}
 
 
@@ -24,7 +27,6 @@ class Literals(Lowerer):
         """Statements that the expression at hand needs ahead of its statement: `$a ?? throw ...` tests first."""
         self.yields = False
         """Whether a `yield` was met in the function at hand."""
-        self.namespace = ""
         self.too_deep = False
 
     def expr(self, node: Node | None) -> Expr:
@@ -62,11 +64,6 @@ class Literals(Lowerer):
         """`\\A\\B` without the leading backslash."""
         return Name(node.start_byte, node.end_byte, self.text(node).lstrip("\\"))
 
-    def relative_name(self, node: Node) -> Expr:
-        """`namespace\\B`, spelt out."""
-        rest = self.text(node).partition("\\")[2]
-        return Name(node.start_byte, node.end_byte, f"{self.namespace}\\{rest}" if self.namespace else rest)
-
     def named_type(self, node: Node) -> Expr:
         """A class name where a type stands."""
         return self.class_ref(node.named_children[0])
@@ -103,16 +100,28 @@ class Literals(Lowerer):
         return self.pieces(node, node, start + raw.find(b'"') + 1, end - 1)
 
     def heredoc(self, node: Node) -> Expr:
-        """`<<<X`; its body's first newline belongs to the mark."""
-        body = node.child_by_field_name("value")
+        """`<<<X`; the newlines beside its marks and the closing mark's indentation belong to no line."""
+        body, last = node.child_by_field_name("value"), node.child_by_field_name("end_tag")
         if body is None:
             return Const(node.start_byte, node.end_byte, "")
-        return self.pieces(node, body, body.start_byte + (self.data[body.start_byte:body.start_byte + 1] == b"\n"), body.end_byte)
+        start = body.start_byte + len(_NEWLINE.match(self.data, body.start_byte)[0])  # type: ignore[index]  # it matches always
+        found = self.pieces(node, body, start, body.end_byte)
+        indent = self._indent(last)
+        return _dedented(found, indent) if indent else found
+
+    def _indent(self, node: Node | None) -> str:
+        if node is None:
+            return ""
+        mark = self.data[self.data.rfind(b"\n", 0, node.end_byte) + 1:node.end_byte].decode("utf-8", "replace")
+        return mark[:len(mark) - len(mark.lstrip())]
 
     def nowdoc(self, node: Node) -> Expr:
         """`<<<'X'`: nothing in it is read."""
         body = node.child_by_field_name("value")
-        return Const(node.start_byte, node.end_byte, self.text(body).removeprefix("\n") if body else "")
+        text = self.text(body).removeprefix("\r").removeprefix("\n") if body is not None else ""
+        found = Const(node.start_byte, node.end_byte, text)
+        indent = self._indent(node.child_by_field_name("end_tag"))
+        return _dedented(found, indent) if indent else found
 
     def shell(self, node: Node) -> Expr:
         """Backticks run a command."""
@@ -236,3 +245,18 @@ class Literals(Lowerer):
         """A node that only wraps another."""
         inner = parts_of(node)
         return self.expr(inner[0]) if len(inner) == 1 else self.unknown(node)
+
+
+def _dedented(found: Expr, indent: str) -> Expr:
+    """A heredoc without the indentation of its closing mark."""
+    if isinstance(found, Const) and isinstance(found.value, str):
+        return Const(found.start, found.end, found.value.removeprefix(indent).replace("\n" + indent, "\n"))
+    if not isinstance(found, Text):
+        return found
+    parts = []
+    for at, part in enumerate(found.parts):
+        if isinstance(part, Const) and isinstance(part.value, str):
+            text = part.value.replace("\n" + indent, "\n")
+            part = Const(part.start, part.end, text.removeprefix(indent) if at == 0 else text)  # noqa: PLW2901
+        parts.append(part)
+    return Text(found.start, found.end, tuple(parts))

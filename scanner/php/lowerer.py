@@ -1,7 +1,8 @@
 """PHP declarations and the file as a whole: functions, closures, classes and their members, namespaces and `use`.
 
 Functions and named classes are global wherever they are written, so their names hold no enclosing function. An anonymous class and a
-closure are named by their place ("f.<120>"). A `use function A\\b` is `Import(alias="b", module="A", name="b")`; that of a class has no `name`.
+closure are named by their place ("f.<120>"). A `use function A\\b` is `Import(alias="b", module="A", name="b")`, that of a class has no
+`name`.
 """
 from __future__ import annotations
 
@@ -28,34 +29,37 @@ from flowaudit.scanner.facts import (
     Unit,
     Unknown,
 )
-from flowaudit.scanner.php import docblock
+from flowaudit.scanner.php import docblock, repair
+from flowaudit.scanner.php.control import Control
 from flowaudit.scanner.php.literals import parts_of
-from flowaudit.scanner.php.statements import Statements
 
 _KINDS = {"class_declaration": "class", "interface_declaration": "interface", "trait_declaration": "trait", "enum_declaration": "enum"}
 _TRAITS = {"static_modifier": "static", "abstract_modifier": "abstract", "readonly_modifier": "readonly", "final_modifier": "final"}
 _HIDDEN = frozenset({"private", "protected"})
 
 
-class PhpLowerer(Statements):
+class PhpLowerer(Control):
     """Lowers one PHP file."""
 
     LANGUAGE = "php"
-    EXPRESSIONS: ClassVar[dict[str, str]] = Statements.EXPRESSIONS | {
+    EXPRESSIONS: ClassVar[dict[str, str]] = Control.EXPRESSIONS | {
         "primitive_type": "name", "bottom_type": "name", "optional_type": "optional_type", "union_type": "union_type",
         "disjunctive_normal_form_type": "union_type", "intersection_type": "intersection_type",
     }
-    STATEMENTS: ClassVar[dict[str, str]] = Statements.STATEMENTS | {
+    STATEMENTS: ClassVar[dict[str, str]] = Control.STATEMENTS | {
         "function_definition": "function", **dict.fromkeys(_KINDS, "class_"),
         "namespace_definition": "namespace_", "namespace_use_declaration": "use",
     }
 
     def __init__(self, source: Source, parser: Parser) -> None:
         super().__init__(source, parser)
-        self.inside = False
-        """Whether the node at hand stands in a function."""
+        if self.tree.root_node.has_error:
+            repaired = repair.repaired(self.data)
+            if repaired != self.data:
+                self.tree = parser.parse(repaired)  # names and strings are still taken from `data`
+                self._whole = not self.tree.root_node.has_error
         self.taken: set[str] = set()
-        self.first_namespace = ""
+        self.namespace = ""
 
     # -- the file --------------------------------------------------------------------------------------------------------
     def module(self) -> None:
@@ -68,13 +72,13 @@ class PhpLowerer(Statements):
 
     def module_name(self) -> str:
         """The (first) namespace of the file."""
-        return self.first_namespace
+        return self.namespace
 
     def namespace_(self, node: Node) -> list[Stmt]:
         """`namespace A\\B;` or with a block."""
         name = node.child_by_field_name("name")
-        self.namespace = self.text(name) if name is not None else ""
-        self.first_namespace = self.first_namespace or self.namespace
+        if name is not None and not self.namespace:
+            self.namespace = self.text(name)
         body = node.child_by_field_name("body")
         return list(self.block(body.named_children)) if body is not None else []
 
@@ -236,14 +240,16 @@ class PhpLowerer(Statements):
         """The class of `new class {...}`; its name holds the place."""
         parent = self.scope[-1] if self.scope else ""
         name = f"{parent}.<{node.start_byte}>" if parent else f"<{node.start_byte}>"
-        self._class(node, name, "class")
+        self._class(node, name, "class", exported=False)
         return name
 
-    def _class(self, node: Node, name: str, kind: str) -> None:
+    def _class(self, node: Node, name: str, kind: str, exported: bool = True) -> None:
         self.scope.append(name)
         bases: list[Expr] = []
         fields: list[Assign] = []
         types: list[tuple[str, Expr]] = []
+        if exported and self.doc is not None:
+            types.extend(docblock.property_types(self.text(self.doc), self.doc.start_byte, self.doc.end_byte).items())
         for one in node.named_children:
             if one.type in {"base_clause", "class_interface_clause"}:
                 bases.extend(self.class_ref(base) for base in parts_of(one))
@@ -268,7 +274,7 @@ class PhpLowerer(Statements):
         decorators = self._attributes(node)
         self.scope.pop()
         self.classes.append(
-            Class(node.start_byte, node.end_byte, name, tuple(bases), tuple(fields), decorators, kind, tuple(types)))
+            Class(node.start_byte, node.end_byte, name, tuple(bases), tuple(fields), decorators, kind, tuple(types), exported))
 
     def _method(
         self, node: Node, owner: str, kind: str, doc: Node | None, fields: list[Assign], types: list[tuple[str, Expr]],
