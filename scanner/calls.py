@@ -199,9 +199,10 @@ class Calls:
                 and self._applies(by_receiver, call)
             ):
                 return by_receiver
-            anything = self.catalog.symbol(language, "*." + call.callee.name)
-            if anything and self._applies(anything, call):
-                return anything
+            for tail in (f"*.{receiver}.{call.callee.name}", "*." + call.callee.name):
+                anything = self.catalog.symbol(language, tail)
+                if anything and self._applies(anything, call):
+                    return anything
         return None
 
     @staticmethod
