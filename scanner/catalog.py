@@ -6,7 +6,8 @@ what a qualified name means, `Catalog.host` whose host it is. Every claim carrie
 Qualified names, the same in every language: members are joined with "."; PHP class names keep their backslashes (`GuzzleHttp\\Client.request`),
 JS modules their package name (`axios.post`, `@medusajs/medusa.X`), shell commands stand alone (`curl`). A method is named by the class that
 its receiver is an instance of (`requests.Session.post`). `*.name` is a method `name` of a receiver whose class is not known; `?.name` the same,
-but only when the receiver's own name is one of `receivers`. Braces expand: `requests.{get,post}`.
+but only when the receiver's own name is one of `receivers`. `a.b.*` is any member below `a.b` that no other symbol names (dynamic clients:
+`zeep.Client.service.*`). Braces expand: `requests.{get,post}`. In shell, places are the command's own options (`--max-time`, `-m`).
 """
 
 from __future__ import annotations
@@ -66,7 +67,12 @@ class Symbol(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     name, aliases: qualified names (braces expand). role: one of ROLES. effect: what a call does to the system or record.
     url, method, timeout, attempts, key, handler, topic: where an argument is found, each a list of keyword names and 0-based positions
     (`"timeout"`, `2`, `"options.timeout"` = key of a table argument named options, `"1.timeout"` = key of the table at position 1).
-    value: what the name itself says (a log level, an HTTP verb, an entry kind). instance: class of the result.
+    body: where a request body is found; it makes a call without a verb a write. connect: limits of connecting alone, which do not end a silent
+    system's call. unit: of `timeout`, `connect` and `pause` values (a place that ends in `_MS` is milliseconds whatever it says).
+    counts: what an `attempts` value counts (3 retries are 4 attempts). A key of a table may also be written as a constant: "2.TIMEOUT" also means
+    `RequestOptions::TIMEOUT => 5`. For `configure` symbols that set one option a call (curl_setopt), the places are the option's names.
+    value: what the name itself says (a log level, an HTTP verb, an entry kind, "unlimited", "zero"). instance: class of the result.
+    handler: where a handler, wrapped function or adapter is found; for an entry that is a base class, the methods that the framework calls.
     limit: default limit of this very call in seconds when it differs from the entry's. receivers: for `?.name`.
     record/stage: what it is about. system: id of the system that it calls. repeat: what repeats an entry point (delivery, schedule, retry, user).
     background: an entry that no person waits for. failure: what an escaping exception does there: redelivered | dropped | shown | exit.
@@ -80,8 +86,12 @@ class Symbol(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     effect: Literal["", "read", "write", "idempotent-write", "create", "update", "delete"] = ""
     url: tuple[str | int, ...] = ()
     method: tuple[str | int, ...] = ()
+    body: tuple[str | int, ...] = ()
     timeout: tuple[str | int, ...] = ()
+    connect: tuple[str | int, ...] = ()
+    unit: Literal["s", "ms"] = "s"
     attempts: tuple[str | int, ...] = ()
+    counts: Literal["attempts", "retries"] = "attempts"
     pause: tuple[str | int, ...] = ()
     retries_on: tuple[str | int, ...] = ()
     key: tuple[str | int, ...] = ()
@@ -270,6 +280,8 @@ class Catalog:
     def __init__(self, entries: Iterable[Entry]) -> None:
         self.entries: dict[str, Entry] = {}
         self._symbols: dict[str, dict[str, Known]] = {}
+        self._dynamic: dict[str, set[str]] = {}
+        self._received: dict[str, dict[str, list[Known]]] = {}
         self._hosts: dict[str, tuple[str, bool]] = {}
         self._modules: dict[str, dict[str, str]] = {}
         for entry in sorted(entries, key=lambda e: e.id):
@@ -291,6 +303,10 @@ class Catalog:
                 for name in expand(written):
                     for language in languages:
                         self._symbols.setdefault(language, {}).setdefault(name, known)
+                        if name.endswith(".*"):
+                            self._dynamic.setdefault(language, set()).add(name[:-2])
+                        elif name.startswith("?."):
+                            self._received.setdefault(language, {}).setdefault(name[2:], []).append(known)
         for host in entry.hosts_verified:
             self._hosts[host.lower()] = (entry.id, True)
         for host in entry.hosts:
@@ -304,8 +320,26 @@ class Catalog:
                     self._modules.setdefault(language, {}).setdefault(module, entry.id)
 
     def symbol(self, language: str, name: str) -> Known | None:
-        """What a qualified name means in a language, or None."""
-        return self._symbols.get(language, {}).get(name)
+        """What a qualified name means in a language, or None. A name that nothing names itself may be a member of an `a.b.*`."""
+        table = self._symbols.get(language, {})
+        found = table.get(name)
+        if found is not None or name.count(".") < 2:
+            return found
+        roots = self._dynamic.get(language, ())
+        at = name.rfind(".")
+        while at > 0 and "()" not in name[at:]:
+            if name[:at] in roots:
+                return table.get(name[:at] + ".*")
+            at = name.rfind(".", 0, at)
+        return None
+
+    def received(self, language: str, name: str, receiver: str) -> Known | None:
+        """What a method `name` of a receiver called `receiver` means (`?.name`), without regard to case and leading `_` and `$`."""
+        receiver = receiver.lower().lstrip("_$")
+        for known in self._received.get(language, {}).get(name, ()):
+            if receiver in {r.lower().lstrip("_$") for r in known.symbol.receivers}:
+                return known
+        return None
 
     def names(self, language: str) -> Iterator[str]:
         """All qualified names known in a language (for prefilters)."""
