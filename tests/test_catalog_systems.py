@@ -1,0 +1,121 @@
+"""The systems, queues and schedulers of the catalogue: counts that the product promises, and claims that rules rest on."""
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import pytest
+
+from flowaudit.scanner.catalog import Catalog, Entry, load
+from flowaudit.scanner.rule import STAGES
+
+KINDS = {"payment", "courier", "erp", "wms", "accounting", "marketplace", "storefront", "tax", "fraud", "email", "sms", "crm", "search", "other"}
+HOST = re.compile(r"^(\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$")
+
+
+@pytest.fixture(scope="module")
+def catalog() -> Catalog:
+    return load()
+
+
+def systems(catalog: Catalog) -> list[Entry]:
+    """Entries that are a partner, not one language's view of it."""
+    return [e for e in catalog.of_kind("system") if not e.language]
+
+
+def test_at_least_120_systems_of_all_kinds(catalog: Catalog) -> None:
+    found = systems(catalog)
+    assert len(found) >= 120
+    kinds = Counter(e.system_kind for e in found)
+    assert set(kinds) == KINDS
+    assert all(e.stage in STAGES for e in found)
+    assert all(e.stage for e in found if e.system_kind != "other")
+
+
+def test_at_least_60_vocabularies_with_a_meaning_for_each_value(catalog: Catalog) -> None:
+    all_of_them = [v for e in systems(catalog) for v in e.vocabularies]
+    assert len(all_of_them) >= 60
+    assert len({v.id for v in all_of_them}) == len(all_of_them)
+    assert [(v.id, x.value) for v in all_of_them for x in v.values if not x.meaning] == []
+    assert [v.id for v in all_of_them if len({x.value for x in v.values}) != len(v.values)] == []
+    assert all(v.source for v in all_of_them)
+
+
+def test_a_complete_vocabulary_was_read_where_it_is_defined(catalog: Catalog) -> None:
+    assert [v.id for e in systems(catalog) for v in e.vocabularies if v.complete and v.checked == "unsure"] == []
+
+
+def test_retired_values_are_no_present_values(catalog: Catalog) -> None:
+    for entry in systems(catalog):
+        for vocabulary in entry.vocabularies:
+            assert not {x.value for x in vocabulary.values} & set(vocabulary.retired), vocabulary.id
+
+
+def test_hosts_look_like_hosts_and_belong_to_one_system(catalog: Catalog) -> None:
+    seen: dict[str, str] = {}
+    for entry in catalog.entries.values():
+        for host in (*entry.hosts, *entry.hosts_verified):
+            assert HOST.match(host), (entry.id, host)
+            assert host not in seen, (entry.id, seen.get(host), host)
+            seen[host] = entry.id
+    assert len(seen) > 300
+
+
+def test_a_host_that_nobody_read_anywhere_is_not_verified(catalog: Catalog) -> None:
+    for entry in systems(catalog):
+        if entry.checked == "unsure":
+            assert entry.hosts_verified == (), entry.id
+
+
+@pytest.mark.parametrize(("host", "system", "verified"), [
+    ("api.stripe.com", "stripe", True),
+    ("api-m.sandbox.paypal.com", "paypal", True),
+    ("acme-checkout-live.adyenpayments.com", "adyen", True),
+    ("demo.myshopify.com", "shopify", False),
+    ("bucket.s3.amazonaws.com", "s3", False),
+    ("email.eu-west-1.amazonaws.com", "ses", False),
+    ("sellingpartnerapi-eu.amazon.com", "amazon_sp_api", True),
+])
+def test_whose_host_it_is(catalog: Catalog, host: str, system: str, verified: bool) -> None:
+    found = catalog.host(host)
+    assert found is not None
+    assert (found[0].id, found[1]) == (system, verified)
+
+
+@pytest.mark.parametrize("host", ["example.com", "stripe.com.evil.test", "localhost", "com"])
+def test_a_strange_host_is_nobodys(catalog: Catalog, host: str) -> None:
+    assert catalog.host(host) is None
+
+
+@pytest.mark.parametrize(("language", "module", "system"), [
+    ("python", "stripe.error", "stripe"),
+    ("php", "Stripe\\Checkout\\Session", "stripe"),
+    ("typescript", "stripe", "stripe"),
+    ("php", "Mollie\\Api\\MollieApiClient", "mollie"),
+    ("javascript", "@adyen/api-library", "adyen"),
+    ("python", "sp_api.api", "amazon_sp_api"),
+])
+def test_whose_package_it_is(catalog: Catalog, language: str, module: str, system: str) -> None:
+    entry = catalog.module(language, module)
+    assert entry is not None
+    assert entry.id == system
+
+
+def test_defaults_move_between_versions(catalog: Catalog) -> None:
+    stripe = catalog.entries["stripe"]
+    sdk = next(s for s in stripe.sdks if s.language == "javascript" and s.package == "stripe")
+    assert sdk.retry is not None
+    assert sdk.retry.attempts == 3
+    assert [(v.below, v.retry.attempts if v.retry else None) for v in sdk.versions] == [("13.0.0", 1), ("17.0.0", 2)]
+
+
+def test_a_payment_intent_never_has_the_status_failed(catalog: Catalog) -> None:
+    vocabulary = next(v for v in catalog.entries["stripe"].vocabularies if v.id == "stripe_payment_intent")
+    assert vocabulary.complete
+    assert "failed" not in {x.value for x in vocabulary.values}
+    assert {x.value: x.terminal for x in vocabulary.values}["requires_payment_method"] is False
+
+
+def test_wire_values_carry_no_field_prefix(catalog: Catalog) -> None:
+    strange = [(v.id, x.value) for e in systems(catalog) for v in e.vocabularies for x in v.values if "=" in x.value]
+    assert strange == []
