@@ -13,6 +13,8 @@ from flowaudit.scanner.value import Target
 if TYPE_CHECKING:
     from flowaudit.scanner.resolve import Resolver
 
+MAX_NAMESAKES = 400
+"""Calls of one name that are asked whether they run a unit."""
 _CONSTRUCTORS = ("__init__", "__construct", "constructor")
 _COMMON = frozenset(
     {
@@ -133,6 +135,7 @@ class Calls:
         self.program = resolver.program
         self.catalog = resolver.catalog
         self._targets: dict[int, tuple[Target, ...]] = {}
+        self._callers: dict[str, list[tuple[UnitRef, Event]]] = {}
         self._by_name: dict[str, list[tuple[UnitRef, Event]]] | None = None
 
     # -- calls ---------------------------------------------------------------------------------------------------------------------
@@ -142,7 +145,10 @@ class Calls:
         assert isinstance(call, Call)
         found = self._targets.get(id(call))
         if found is None:
-            found = self._targets[id(call)] = tuple(self._call_targets(call, where, event))
+            cuts = self.resolver.cuts
+            found = tuple(self._call_targets(call, where, event))
+            if found or self.resolver.cuts == cuts:
+                self._targets[id(call)] = found
         return found
 
     def _call_targets(self, call: Call, where: UnitRef, event: Event) -> list[Target]:
@@ -228,10 +234,17 @@ class Calls:
         name = unit.name
         if name in _CONSTRUCTORS and unit.owner is not None:
             name = unit.owner.name
-        found = []
-        for where, event in self._by_name.get(name, ())[:400]:
-            if any(t.unit is unit for t in self.targets(where, event)):
-                found.append((where, event))
+        kept = self._callers.get(unit.key)
+        if kept is not None:
+            return kept
+        cuts = self.resolver.cuts
+        found = [
+            (where, event)
+            for where, event in self._by_name.get(name, ())[:MAX_NAMESAKES]
+            if any(t.unit is unit for t in self.targets(where, event))
+        ]
+        if self.resolver.cuts == cuts:
+            self._callers[unit.key] = found
         return found
 
 

@@ -51,6 +51,8 @@ class Resolver:
         self.calls = Calls(self)
         self._steps = 0
         self._nested = 0
+        self.cuts = 0
+        """Answers cut short (a cycle, depth, steps): what was worked out meanwhile may be incomplete and is not kept when empty."""
         self.exhausted = 0
         """Questions that reached the bound of steps."""
 
@@ -62,21 +64,24 @@ class Resolver:
         if found is not None:
             return found
         if key in self._busy or self._nested > MAX_DEPTH:
+            self.cuts += 1
             return ()
         if self._nested == 0:
             self._steps = 0
         self._steps += 1
         if self._steps > MAX_STEPS:
             self.exhausted += self._steps == MAX_STEPS + 1
+            self.cuts += 1
             return ()
         self._busy.add(key)
         self._nested += 1
+        cuts = self.cuts
         try:
             answer = unique(self._values(expr, where, path))
         finally:
             self._busy.discard(key)
             self._nested -= 1
-        if self._nested == 0 or answer:
+        if self._nested == 0 or answer or self.cuts == cuts:
             self._memo[key] = answer
         return answer
 
