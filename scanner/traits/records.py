@@ -198,7 +198,9 @@ def _names_in(graph: FlowGraph, unit: UnitRef, expr: Expr) -> list[str]:
 
 def _field_effect(graph: FlowGraph, unit: UnitRef, event: Event, stmt: Assign, target: Attr) -> Effect | None:
     """`order.status = ...`: a change of a record's field (it counts when something saves it; rules ask for the save)."""
-    if isinstance(target.base, Name) and target.base.id in {"self", "cls"} and (unit.owner is None or not record_of(unit.owner.name)):
+    if isinstance(target.base, Name) and target.base.id in {"self", "cls"} and (
+        unit.owner is None or unit.name in {"__init__", "__construct", "constructor"} or not unit.owner.cls.bases or not record_of(unit.owner.name)
+    ):
         return None
     classes = [v.ref.name for v in graph.resolver.values(target.base, unit, event.path) if isinstance(v.ref, ClassRef)]
     subject = dotted(target.base)
