@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowaudit.scanner.catalog import Known
-from flowaudit.scanner.facts import Attr, Call, Const, Expr, Table, Unknown
+from flowaudit.scanner.facts import Attr, Call, Const, Expr, Table, Text, Unknown
 from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.program import ECMASCRIPT, ClassRef, UnitRef, last_name
 from flowaudit.scanner.value import Target
@@ -271,3 +271,39 @@ def argument(call: object, unit: UnitRef, name: str) -> Expr | None:
                     if isinstance(pair.key, Const) and pair.key.value == name:
                         return pair.value
     return None
+
+
+def flags(call: Call) -> dict[str, Expr]:
+    """The options among a command's words: `--max-time 30`, `--timeout=20`, `-fsm 30`; an option without a value stands for itself."""
+    out: dict[str, Expr] = {}
+    words = [a.value for a in call.args]
+    for index, word in enumerate(words):
+        if not isinstance(word, Const) or not isinstance(word.value, str) or not word.value.startswith("-") or len(word.value) < 2:
+            head = word.parts[0] if isinstance(word, Text) and word.parts else None
+            if isinstance(head, Const) and isinstance(head.value, str) and head.value.startswith("--") and "=" in head.value:
+                out[head.value.partition("=")[0]] = Unknown(word.start, word.end, word.parts[1:] if isinstance(word, Text) else ())
+            continue
+        name, equals, value = word.value.partition("=")
+        following = words[index + 1] if index + 1 < len(words) else word
+        if equals:
+            out[name] = Const(word.start, word.end, _number(value))
+        elif name.startswith("--"):
+            out[name] = _typed(following)
+        else:
+            for letter in name[1:]:
+                out["-" + letter] = _typed(following)
+            rest = name[2:]
+            if rest and rest.replace(".", "").isdigit():
+                out[name[:2]] = Const(word.start, word.end, _number(rest))
+    return out
+
+
+def _typed(expr: Expr) -> Expr:
+    return Const(expr.start, expr.end, _number(expr.value)) if isinstance(expr, Const) and isinstance(expr.value, str) else expr
+
+
+def _number(text: str) -> str | float | int:
+    try:
+        return int(text) if text.isdigit() else float(text)
+    except ValueError:
+        return text

@@ -263,7 +263,7 @@ def _short(unit: UnitRef) -> str:
     return unit.unit.name or unit.path
 
 
-_VERBS = {"calls": "calls", "callback": "runs the callback", "enqueues": "enqueues", "schedules": "starts"}
+_VERBS = {"calls": "calls", "callback": "runs the callback", "enqueues": "enqueues", "schedules": "starts", "starts": "starts"}
 _EXPOSURE = {"webhook": 0, "route": 1, "consumer": 2, "task": 3, "schedule": 4, "event": 5, "hook": 6, "command": 7, "api": 8, "script": 9}
 _CLASSES: dict[str, Callable[[EntryPoint], bool]] = {
     "any": lambda _: True,

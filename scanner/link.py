@@ -6,11 +6,12 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
-from flowaudit.scanner import entries
+from flowaudit.scanner import entries, starts
 from flowaudit.scanner.catalog import Catalog, Known
 from flowaudit.scanner.facts import Attr, Call, Closure, Const, Expr, FileFacts, Items, Name, Pair, Schedule, Table, Text
 from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.graph import Edge, EntryPoint, FlowGraph, Site
+from flowaudit.scanner.calls import flags
 from flowaudit.scanner.program import UnitRef, build, last_name
 from flowaudit.scanner.resolve import Resolver
 from flowaudit.scanner.value import Value
@@ -43,6 +44,10 @@ def link(
                 _inline(graph, unit, event)
         if unit.flow.cut:
             graph.count_unknown("units longer than the bound of events")
+    for key in sorted(program.units):
+        unit = program.units[key]
+        if unit.language == "shell" or unit.unit.name.startswith("cron:"):
+            starts.connect(graph, unit)
     _entry_points(graph)
     if resolver.exhausted:
         graph.count_unknown("names that took too many steps to follow")
@@ -59,6 +64,21 @@ def _call(graph: FlowGraph, unit: UnitRef, event: Event) -> None:
     _callbacks(graph, unit, event, call, known)
     if known is not None and known.symbol.role == "call" and unit.path in graph.judged:
         site = _site(graph, unit, event, call, known)
+        if site is not None:
+            graph.sites.append(site)
+    if unit.language == "shell" or unit.unit.name.startswith("cron:"):
+        _command(graph, unit, event, call)
+
+
+def _command(graph: FlowGraph, unit: UnitRef, event: Event, call: Call) -> None:
+    """A program behind wrappers (`timeout 30 curl ...`) is a call of its own, made inside the wrapper."""
+    inner = starts.behind(call)
+    if inner is None or unit.path not in graph.judged:
+        return
+    known = graph.catalog.symbol("shell", last_name(inner.callee))
+    if known is not None and known.symbol.role == "call":
+        hidden = Event("call", inner, event.order, event.path, event.frames, event.guards, event.use, event.target, False, call)
+        site = _site(graph, unit, hidden, inner, known)
         if site is not None:
             graph.sites.append(site)
 
@@ -121,7 +141,9 @@ def place(call: Call, where: str | int) -> Expr | None:
     if isinstance(where, int):
         plain = [a for a in call.args if a.name is None]
         return plain[where].value if where < len(plain) and not any(a.splat for a in plain[: where + 1]) else None
-    head, dot, rest = str(where).partition(".")
+    if where.startswith("-"):
+        return flags(call).get(where)
+    head, dot, rest = where.partition(".")
     if dot:
         outer = place(call, int(head) if head.isdigit() else head)
         return in_table(outer, rest) if outer is not None else None
@@ -148,6 +170,9 @@ def _site(graph: FlowGraph, unit: UnitRef, event: Event, call: Call, known: Know
         if address is not None:
             url = _address(graph, address, unit)
             break
+    if not url and known.entry.language == "shell":
+        words = (_address(graph, a.value, unit) for a in call.args)
+        url = next((w for w in words if "://" in w or w.startswith(("{}/", "{}"))), "")
     if known.entry.kind == "http-client" and known.entry.language == "php" and symbol.note == "url-only" and not url.startswith("http"):
         return None
     host = urlsplit(url).hostname or "" if "://" in url else ""
@@ -186,6 +211,8 @@ def _effect(graph: FlowGraph, call: Call, known: Known, unit: UnitRef) -> str:
                 word = str(value.ref[1].value).upper()
                 return "read" if word in _READS else "idempotent-write" if word in _IDEMPOTENT else "write"
         return ""
+    if any(place(call, where) is not None for where in known.symbol.body):
+        return "write"
     return known.symbol.effect or ("read" if known.symbol.method else "")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flowaudit.scanner.calls import argument
+from flowaudit.scanner.calls import argument, flags
 from flowaudit.scanner.facts import Arg, Assign, Attr, Call, Choice, Const, Expr, Index, Items, Name, Op, Pair, Table
 from flowaudit.scanner.flow.events import Branch
 from flowaudit.scanner.graph import FlowGraph
@@ -75,6 +75,8 @@ class Options:
                 self.open = True
             else:
                 self._add(arg.name or str(index), unit, arg.value)
+        for name, expr in flags(call).items():
+            self._add(name, unit, expr)
 
     def _add(self, name: str, unit: UnitRef, expr: Expr) -> None:
         self.found.setdefault(name, []).append((unit, expr))
