@@ -28,20 +28,18 @@ def cases(arms: list[Arm]) -> tuple[Case, ...]:
         if body or at == len(arms) - 1:
             groups.append((waiting, body))
             waiting = []
-    out: list[Case] = []
-    following: Body = ()
-    after: list[Expr | None] = []
+    out: list[tuple[list[Expr | None], Body]] = []
     for values, body in reversed(groups):
         whole, said = body, values
-        if following and falls(body):
+        if out and falls(body):
+            after, following = out[-1]
             whole = body + following
             if len(following) > MAX_REPEATED:
                 said = values + after
                 out.pop()
-        # beside `default` a value says nothing more
-        out.append(Case(() if None in said else tuple(v for v in said if v is not None), without_leave(whole)))
-        following, after = whole, said
-    return tuple(reversed(out))
+        out.append((said, whole))
+    # beside `default` a value says nothing more
+    return tuple([Case(() if None in v else tuple([e for e in v if e is not None]), without_leave(b)) for v, b in reversed(out)])
 
 
 def falls(body: Body) -> bool:

@@ -30,6 +30,10 @@ MAX_ARMS = 50
 """A longer chain of `elseif` is a Switch with guards, so that no statement nests without bound."""
 
 
+_MATCH_DEPTH = 4
+"""A `match` in an arm of a `match` nests that many Structs deeper than other expressions do."""
+
+
 class Control(Statements):
     """Lowers branches and loops."""
 
@@ -97,12 +101,14 @@ class Control(Statements):
         inner = parts_of(node)
         subject = self.expr(inner[0])
         found: list[Case] = []
+        self.depth += _MATCH_DEPTH
         for one in parts_of(inner[-1]):
             parts = parts_of(one)
             if one.type == "match_conditional_expression" and len(parts) == 2:
                 found.append(Case(tuple([self.expr(v) for v in parts_of(parts[0])]), self.arm(parts[1])))
             elif one.type == "match_default_expression" and parts:
                 found.append(Case((), self.arm(parts[-1])))
+        self.depth -= _MATCH_DEPTH
         return Switch(node.start_byte, node.end_byte, subject, tuple(found))
 
     def try_(self, node: Node) -> list[Stmt]:

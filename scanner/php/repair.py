@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import re
 
+# a comma behind the last name of `use A\{B, C,};`
+_LAST_COMMA = (re.compile(rb"(\buse\s[^;{}()$]{0,300}\{[^;{}()$]{0,20000}),((?:\s|//[^\n]{0,300}\n)*\})", re.IGNORECASE), rb"\1 \2")
 _REPLACED = (
     (re.compile(rb"\breadonly(\s+)(public|protected|private)\b", re.IGNORECASE), rb"\2\1readonly"),
-    # a comma behind the last name of `use A\{B, C,};`
-    (re.compile(rb"(\buse\s[^;{}()$]{0,300}\{[^;{}()$]{0,20000}),(\s*\})", re.IGNORECASE), rb"\1 \2"),
+    _LAST_COMMA,
+    _LAST_COMMA,  # the last one may have stood in a comment
     (re.compile(rb"\b(const\s+|::\s*)n(?=amespace\b)", re.IGNORECASE), rb"\1_"),
     # a `$` that begins no variable stands for itself
     (re.compile(rb"\$(?=[^\w{$\x80-\xff])"), rb"_"),

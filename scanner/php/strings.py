@@ -4,6 +4,7 @@ Source: the PHP manual, "Strings" (escape sequences) and "Integers" (bases, `_` 
 """
 from __future__ import annotations
 
+import math
 import re
 
 _SINGLE = re.compile(r"\\(['\\])")
@@ -40,9 +41,11 @@ def integer(text: str) -> int | float | None:
             value = int(digits, 8)
         else:
             value = int(digits, 0)
+        return value if value <= _LARGEST else float(value)
+    except OverflowError:
+        return math.inf
     except ValueError:
         return None
-    return value if value <= _LARGEST else float(value)
 
 
 def floating(text: str) -> float | None:
