@@ -7,11 +7,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flowaudit.scanner import entries, starts
+from flowaudit.scanner.calls import flags
 from flowaudit.scanner.catalog import Catalog, Known
 from flowaudit.scanner.facts import Attr, Call, Closure, Const, Expr, FileFacts, Items, Name, Pair, Schedule, Table, Text
 from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.graph import Edge, EntryPoint, FlowGraph, Site
-from flowaudit.scanner.calls import flags
 from flowaudit.scanner.program import UnitRef, build, last_name
 from flowaudit.scanner.resolve import Resolver
 from flowaudit.scanner.value import Value
