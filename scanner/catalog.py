@@ -323,7 +323,7 @@ class Catalog:
         """What a qualified name means in a language, or None. A name that nothing names itself may be a member of an `a.b.*`."""
         table = self._symbols.get(language, {})
         found = table.get(name)
-        if found is not None or name.count(".") < 2:
+        if found is not None or "." not in name:
             return found
         roots = self._dynamic.get(language, ())
         at = name.rfind(".")
