@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from bodies import golden, show
+from bodies import golden, show, unit
 from lowered_php import check, lowered
+
+from flowaudit.scanner.facts import Call, Const, Eval, Name
 
 # ---- expressions ----
 
@@ -33,6 +35,7 @@ from lowered_php import check, lowered
     ("$f($x)", "f(x)"),
     ("($this->callback)($x)", "self.callback(x)"),
     ("\\strlen($x)", "strlen(x)"),
+    ("\\false ?: \\Foo\\Null", "(false ? false : Foo\\Null)"),
     ("array_map($this->send(...), $orders)", "array_map(self.send, orders)"),
     ("new Client(['timeout' => 5])", 'new Client({"timeout": 5})'),
     ("[new static, new self(), new $cls($x), new \\A\\B]", "[new cls(), new cls(), new cls(x), new A\\B()]"),
@@ -61,6 +64,13 @@ from lowered_php import check, lowered
 ])
 def test_expression(written: str, expected: str) -> None:
     check(f"$it = {written};", f"it = {expected}")
+
+
+def test_names_of_constants_and_literals_differ() -> None:
+    body = unit(lowered("<?php f(\\true, true, \\TRUTH, null, Null_);"), "").body
+    assert isinstance(body[0], Eval)
+    assert isinstance(body[0].value, Call)
+    assert [type(arg.value) for arg in body[0].value.args] == [Const, Const, Name, Const, Name]
 
 
 def test_heredoc_loses_the_indentation_of_its_mark() -> None:

@@ -10,6 +10,8 @@ from flowaudit.scanner.lower import MAX_DEPTH, Lowerer
 from flowaudit.scanner.php import strings
 
 _NEWLINE = re.compile(rb"\r?\n?")
+_LITERALS = {"true": True, "false": False, "null": None}
+_SHORT = 6
 OWN_CLASS = {"self": "cls", "static": "cls", "parent": "super"}
 
 
@@ -61,8 +63,11 @@ class Literals(Lowerer):
         return Name(start, end, self.data[start:end].decode("utf-8", "replace"))
 
     def qualified_name(self, node: Node) -> Expr:
-        """`\\A\\B` without the leading backslash."""
-        return Name(node.start_byte, node.end_byte, self.text(node).lstrip("\\"))
+        """`\\A\\B` without the leading backslash; `\\true` is the literal."""
+        name = self.text(node).lstrip("\\")
+        if len(name) < _SHORT and name.lower() in _LITERALS:
+            return Const(node.start_byte, node.end_byte, _LITERALS[name.lower()])
+        return Name(node.start_byte, node.end_byte, name)
 
     def named_type(self, node: Node) -> Expr:
         """A class name where a type stands."""
