@@ -162,10 +162,7 @@ class Program:
     def php_class(self, file: FileFacts, name: str) -> tuple[ClassRef | None, str]:
         """The class of a PHP name, and its full name (for an external one: without the file's namespace if only that makes sense)."""
         full = self.php_name(file, name)
-        found = self.php.get(full.lower())
-        if found is None and file.module:
-            found = self.php.get(name.lower()) if "\\" in name or full.lower() not in self.php else None
-        return found, full
+        return self.php.get(full.lower()), full
 
 
 def _stem(path: str) -> str:
