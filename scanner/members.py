@@ -227,7 +227,7 @@ class Members:
         if language == "php":
             full = imported.module.lstrip("\\") + (f"\\{imported.name}" if imported.name else "")
             cls = self.program.php.get(full.lower())
-            if cls and cls.name == name.rpartition("\\")[2]:  # a variable ($order) is no class (Order), whatever PHP makes of case
+            if cls:
                 return [Value("class", cls.key, cls)]
             function = self.program.php_functions.get(full.lower())
             return [Value("unit", function.key, function)] if function else [Value("ext", full)]

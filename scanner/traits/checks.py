@@ -43,8 +43,11 @@ def reads(graph: FlowGraph, unit: UnitRef, expr: Expr, event: Event | None = Non
         case Attr():
             names = [v.ref.name for v in graph.resolver.values(expr.base, unit) if isinstance(v.ref, ClassRef)]
             subject = dotted(expr.base)
-            head = subject.split(".")[0] if subject else ""
-            if (record_of(*names, *reversed(subject.split("."))) and not (_PAYLOAD.match(head) and head != "self")) or (STORED_FIELD.search(expr.name) and not _PAYLOAD.match(head) and _from_store(graph, unit, expr.base, event, depth)):
+            head = subject.split(".")[0]
+            foreign = bool(_PAYLOAD.match(head))
+            of_record = bool(record_of(*names, *reversed(subject.split(".")))) and (not foreign or head == "self")
+            of_stored = not foreign and bool(STORED_FIELD.search(expr.name)) and _from_store(graph, unit, expr.base, event, depth)
+            if of_record or of_stored:
                 out.add("stored")
             out |= reads(graph, unit, expr.base, event, depth + 1)
         case Name():
