@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from flowaudit.scanner.facts import UNKNOWN_VALUE, Location, Schedule
@@ -29,7 +30,9 @@ def zone_of(schedule: Schedule, host: str) -> tuple[ZoneInfo, str]:
 def schedule_item(schedule: Schedule, at: Location, systems: tuple[str, ...], host: str) -> ScheduleItem:
     """The item of one schedule. A schedule that cannot be read keeps its text and says so in `words`."""
     zone, zone_name = zone_of(schedule, host)
-    words, fires, minutes, gap = "", (), (), 0.0
+    words, gap = "", 0.0
+    fires: tuple[str, ...] = ()
+    minutes: tuple[int, ...] = ()
     try:
         expression = parse(schedule.dialect, schedule.when)
     except CronError as error:
@@ -37,7 +40,7 @@ def schedule_item(schedule: Schedule, at: Location, systems: tuple[str, ...], ho
     else:
         words = expression.in_words()
         start = START.astimezone(zone)
-        times = []
+        times: list[datetime] = []
         moment: datetime | None = start - timedelta(seconds=1)
         while moment is not None and len(times) <= MAX_MINUTES:
             moment = expression.next_after(moment)
@@ -49,11 +52,25 @@ def schedule_item(schedule: Schedule, at: Location, systems: tuple[str, ...], ho
         fires = tuple(t.isoformat() for t in times[:3])
         week = sorted({int((t - start).total_seconds() // 60) for t in times if t < start + timedelta(days=7)})
         minutes = tuple(week) if len(times) <= MAX_MINUTES else ()
-        gap = min(((b - a).total_seconds() for a, b in zip(times, times[1:], strict=False)), default=0.0)
+        gap = min(((b - a).total_seconds() for a, b in pairwise(times)), default=0.0)
     options = dict(schedule.options)
     notice = str(options.get("MAILTO") or options.get("notice") or "")
     limit = str(options.get("timeout") or options.get("activeDeadlineSeconds") or options.get("time_limit") or "")
     overlap = str(options.get("concurrencyPolicy") or options.get("lock") or options.get("overlap") or "")
     return ScheduleItem(
-        schedule.name, schedule.platform, at, schedule.when, words, zone_name, schedule.target, fires, systems, overlap, notice, limit, schedule.options, minutes, gap
-    )  # fmt: skip
+        name=schedule.name,
+        platform=schedule.platform,
+        at=at,
+        when=schedule.when,
+        words=words,
+        zone=zone_name,
+        target=schedule.target,
+        next_fires=fires,
+        systems=systems,
+        overlap=overlap,
+        notice=notice,
+        limit=limit,
+        options=schedule.options,
+        minutes=minutes,
+        every=gap,
+    )

@@ -161,9 +161,7 @@ def subject_of(graph: FlowGraph, unit: UnitRef, call: Call) -> tuple[str, list[s
         while isinstance(base, Call) and isinstance(base.callee, Attr):
             base = base.callee.base
         subject = dotted(base) or last_name(base)
-        for value in graph.resolver.values(base, unit):
-            if isinstance(value.ref, ClassRef):
-                names.append(value.ref.name)
+        names.extend(v.ref.name for v in graph.resolver.values(base, unit) if isinstance(v.ref, ClassRef))
         parts = [
             p for p in subject.split(".") if p not in {"self", "cls", "objects", "session", "db", "manager", "em", "query", "repository"}
         ]
