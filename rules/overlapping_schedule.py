@@ -1,0 +1,105 @@
+"""overlapping-schedule: a recurring job can start while its last run is still going.
+
+What it does
+------------
+Sets each job's smallest gap between two fires against the evidence of how long a run may take, and looks for what keeps two runs apart.
+
+Why it matters
+--------------
+Two runs read the same open orders: parcels and invoices go out twice, stock is taken twice, or one run overwrites the other's result.
+
+Fires
+-----
+When nothing prevents a second run (lock, platform setting, rows claimed before work, a deadline below the period) and the period is short for
+what the job does: an unbounded loop, calls to systems, or a five-minute job whose name speaks of records; when the same job is scheduled twice.
+
+Stays silent
+------------
+When the platform never overlaps or runs jobs in turn, a lock stands in the line, the script or the code, a deadline ends the run before the next one,
+or the job is cheap by evidence.
+
+Example
+-------
+`*/5 * * * * shop pull_invoices.sh` without a lock; `*/5 * * * * shop flock -n /var/lock/invoices pull_invoices.sh` with one.
+
+Fix
+---
+Take a lock that a dead run gives up by itself (`flock -n`, `concurrencyPolicy: Forbid`, `withoutOverlapping`), and end a run before the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flowaudit.scanner.graph import FlowGraph
+from flowaudit.scanner.rule import Confidence, Finding, Rule, Step
+from flowaudit.scanner.traits.jobs import RECORDS, Job, jobs
+
+RULE = Rule(
+    id="overlapping-schedule",
+    name="OverlappingSchedule",
+    short="A recurring job can start while its last run is still going.",
+    remedy="Take a lock that frees itself when a run dies, and end each run before the next one starts.",
+    vector="duplicated",
+    effort="quick win",
+    variants={"duplicate": "The same job is scheduled twice."},
+)
+
+SHORT = 300
+"""Seconds: at or below, a run of any length may meet the next one."""
+MEDIUM = 900
+"""Seconds: at or below, calls to systems inside an unbounded loop may outlast the period."""
+
+
+def check(graph: FlowGraph) -> Iterator[Finding]:
+    """One finding a job."""
+    for job in jobs(graph):
+        if job.gap > 0 and job.overlap not in {"never", "queued"} and not job.lock and not _ends_in_time(job):
+            confidence = judge(job)
+            if confidence is not None:
+                yield _finding(job, confidence)
+
+
+def _ends_in_time(job: Job) -> bool:
+    return job.deadline is not None and job.deadline <= job.gap
+
+
+def judge(job: Job) -> Confidence | None:
+    """How sure it is that two runs can meet; None when the evidence says that they do not."""
+    in_view = (
+        bool(job.reached)
+        and any(u.language != "shell" or u.unit.kind == "module" for u in job.reached)
+        and len(job.reached) > (1 if job.schedule.unit else 0)
+    )
+    calls_in_loop = any(any(f.kind == "loop" for f in s.event.frames) for s in job.sites)
+    if job.gap <= SHORT:
+        if job.loops:
+            return "high"
+        if in_view and not job.sites:
+            return None
+        return "medium" if job.sites or RECORDS.search(job.command) else None
+    if job.gap <= MEDIUM and (calls_in_loop or (job.loops and job.sites)):
+        return "medium"
+    return None
+
+
+def _finding(job: Job, confidence: Confidence) -> Finding:
+    every = f"every {job.gap / 60:g} min"
+    why = "a loop of open length" if job.loops else f"{len(job.sites)} calls to systems" if job.sites else "work that grows with the shop"
+    systems = sorted({s.system for s in job.sites if s.system})
+    name = job.schedule.name or job.command
+    return Finding(
+        rule=RULE.id,
+        at=job.at,
+        message=f"{name[:80]} starts {every} and nothing keeps two runs apart: {why} can outlast the period.",
+        confidence=confidence,
+        vector="duplicated",
+        key=f"{job.schedule.platform}|{name[:120]}",
+        path=(Step(job.at, f"starts {every}"), *job.loops[:3]) if job.loops else (),
+        related=tuple(Step(s.at(), f"calls {s.name}") for s in job.sites[:10]),
+        looked=("lock in the line", "lock in the scripts and code it starts", "platform setting", "deadline"),
+        system=systems[0] if systems else "",
+        stage=job.sites[0].stage if job.sites else "",
+        entry="schedule",
+        fix=RULE.remedy,
+    )

@@ -1,0 +1,180 @@
+"""A recurring job as a whole: when it fires, what it starts, how long it may take, what keeps two runs apart."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from flowaudit.scanner.catalog import Entry
+from flowaudit.scanner.entries import decorator_symbol
+from flowaudit.scanner.facts import UNKNOWN_VALUE, Call, Const, FileFacts, Location, Loop, Scalar, Schedule
+from flowaudit.scanner.firing import CronError, Expression, parse
+from flowaudit.scanner.graph import FlowGraph, Site
+from flowaudit.scanner.inventory import zone_of
+from flowaudit.scanner.program import UnitRef, last_name
+from flowaudit.scanner.rule import Step
+from flowaudit.scanner.shellwords import Command, commands
+
+RECORDS = re.compile(
+    r"order|export|import|sync|invoice|payment|refund|stock|inventor|shipment|shipping|label|track|fulfil|price|catalog|product|feed|queue|consum|"
+    r"process|mail|notif|erp|capture|settle|payout|reconcil|index|batch|fetch|pull|push|send",
+    re.IGNORECASE,
+)
+"""Words of commands that work on records, so that their run time grows with the shop."""
+MAX_UNITS = 250
+_SEPARATE: dict[str, Callable[[Scalar], bool]] = {
+    "concurrencyPolicy": lambda v: str(v) in {"Forbid", "Replace"},
+    "withoutOverlapping": lambda v: v not in {None, False, ""},
+    "without_overlapping": lambda v: v not in {None, False, ""},
+    "max_instances": lambda v: str(v) == "1",
+    "max_active_runs": lambda v: str(v) == "1",
+    "no-overlap": lambda v: str(v).lower() == "true",
+    "DisallowConcurrentExecution": bool,
+    "disallowConcurrentExecution": bool,
+    "concurrency": lambda v: v not in {None, False, ""},
+    "lock": lambda v: v not in {None, False, ""},
+    "singleton": bool,
+    "coalesce": lambda _: False,
+}  # fmt: skip
+"""A scheduler's own settings that keep runs apart, by the names that the extractors keep."""
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """`gap` is the smallest time between two fires in seconds (0 = not known). `lock` says what keeps runs apart ("" = nothing found), `deadline` ends a run
+    (seconds). `units` are what it starts, in view; `loops` the loops whose length nobody bounds; `complete`: every command of it was found in the repository."""
+
+    file: FileFacts
+    schedule: Schedule
+    at: Location
+    entry: Entry | None
+    expression: Expression | None = None
+    problem: str = ""
+    gap: float = 0.0
+    zone: str = "UTC"
+    commands: tuple[Command, ...] = ()
+    units: list[UnitRef] = field(default_factory=list)
+    reached: list[UnitRef] = field(default_factory=list)
+    sites: list[Site] = field(default_factory=list)
+    loops: list[Step] = field(default_factory=list)
+    lock: str = ""
+    lock_at: Location | None = None
+    deadline: float | None = None
+
+    @property
+    def command(self) -> str:
+        """What runs, as written."""
+        return self.schedule.target or self.schedule.name
+
+    @property
+    def overlap(self) -> str:
+        """What the platform does when a run is still going: never | possible | queued | ""."""
+        return self.entry.overlap if self.entry is not None else ""
+
+
+def jobs(graph: FlowGraph) -> list[Job]:
+    """All judged recurring jobs, in order; memoised."""
+    key = ("jobs",)
+    if key not in graph.cache:
+        graph.cache[key] = [_job(graph, file, schedule) for file, schedule in graph.schedules if file.path in graph.judged]
+    found: list[Job] = graph.cache[key]
+    return found
+
+
+def _job(graph: FlowGraph, file: FileFacts, schedule: Schedule) -> Job:
+    job = Job(file, schedule, file.locate(schedule.start, schedule.end), graph.catalog.entries.get(schedule.platform))
+    zone, job.zone = zone_of(schedule, str(graph.options.get("timezone") or ""))
+    if schedule.when and UNKNOWN_VALUE not in schedule.when:
+        try:
+            job.expression = parse(schedule.dialect, schedule.when)
+            job.gap = smallest_gap(job.expression, datetime(2026, 1, 5, tzinfo=UTC).astimezone(zone))
+        except CronError as error:
+            job.problem = str(error)
+        except ValueError:
+            graph.count_unknown("schedules in a dialect that is not read")
+    for name, value in schedule.options:
+        test = _SEPARATE.get(name)
+        if test is not None and (value == UNKNOWN_VALUE or test(value)):
+            job.lock, job.lock_at = f"{name}: {value}", job.at
+    own = graph.program.units.get(f"{file.path}::{schedule.unit}") if schedule.unit else None
+    if own is not None:
+        job.commands = commands(own.unit.body)
+        for command in job.commands:
+            if command.lock is not None and not job.lock:
+                job.lock, job.lock_at = command.lock.name, job.at
+            if command.deadline is not None:
+                job.deadline = min(job.deadline or command.deadline, command.deadline)
+    job.units = [e.unit for e in graph.entries if e.schedule is schedule]
+    _follow(graph, job)
+    return job
+
+
+def smallest_gap(expression: Expression, start: datetime) -> float:
+    """The smallest time between two fires in seconds over the next eight days (or the first three fires), 0 when it fires less than twice a year."""
+    best, before, moment, count = 0.0, None, start - timedelta(seconds=1), 0
+    end = start + timedelta(days=8)
+    while count < 400:
+        following = expression.next_after(moment)
+        if following is None or (following > end and count >= 3):
+            break
+        if before is not None:
+            gap = (following - before).total_seconds()
+            best = gap if best == 0 else min(best, gap)
+            if best <= 60:
+                break
+        before, moment = following, following
+        count += 1
+    return best
+
+
+def _follow(graph: FlowGraph, job: Job) -> None:
+    """Walk what the job starts: sites, unbounded loops, locks, declared limits."""
+    seen: set[str] = set()
+    todo = deque(job.units)
+    while todo and len(seen) < MAX_UNITS:
+        unit = todo.popleft()
+        if unit.key in seen:
+            continue
+        seen.add(unit.key)
+        job.reached.append(unit)
+        job.sites.extend(graph.sites_in(unit))
+        _locks(graph, job, unit)
+        for event in unit.flow.events:
+            for frame in event.frames:
+                if frame.kind == "loop" and isinstance(frame.node, Loop) and event.kind == "call" and not _bounded(frame.node):
+                    step = Step(unit.at(frame.node), "loop whose length nobody bounds")
+                    if step not in job.loops:
+                        job.loops.append(step)
+        for edge in graph.callees(unit):
+            if edge.kind in {"calls", "callback", "starts"} and edge.head.key not in seen:
+                todo.append(edge.head)
+
+
+def _bounded(loop: Loop) -> bool:
+    """A loop over a literal or a small range ends soon."""
+    source = loop.source
+    if isinstance(source, Call) and last_name(source.callee) == "range":
+        return all(isinstance(a.value, Const) for a in source.args)
+    return not isinstance(source, Const) and type(source).__name__ in {"Items", "Table"}
+
+
+def _locks(graph: FlowGraph, job: Job, unit: UnitRef) -> None:
+    if job.lock:
+        return
+    for decorator in unit.unit.decorators:
+        known = decorator_symbol(graph, unit, decorator)
+        if known is not None and known.symbol.role in {"lock", "dedupe"}:
+            job.lock, job.lock_at = last_name(decorator.callee if isinstance(decorator, Call) else decorator), unit.at(decorator)
+            return
+    for event in unit.flow.calls:
+        known = graph.resolver.known(unit, event)
+        if known is not None and known.symbol.role == "lock":
+            call = event.node
+            job.lock, job.lock_at = last_name(call.callee) if isinstance(call, Call) else "lock", unit.at(event)
+            return
+        if known is not None and known.symbol.role == "row-lock":
+            job.lock, job.lock_at = "rows are claimed before work", unit.at(event)
+            return
