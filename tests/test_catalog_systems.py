@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from flowaudit.scanner.catalog import Catalog, Entry, load
+from flowaudit.scanner.catalog import Catalog, Entry, expand, load
 from flowaudit.scanner.rule import STAGES
 
 KINDS = {"payment", "courier", "erp", "wms", "accounting", "marketplace", "storefront", "tax", "fraud", "email", "sms", "crm", "search", "other"}
@@ -71,7 +71,7 @@ def test_a_host_that_nobody_read_anywhere_is_not_verified(catalog: Catalog) -> N
     ("api.stripe.com", "stripe", True),
     ("api-m.sandbox.paypal.com", "paypal", True),
     ("acme-checkout-live.adyenpayments.com", "adyen", True),
-    ("demo.myshopify.com", "shopify", False),
+    ("demo.myshopify.com", "shopify", True),
     ("bucket.s3.amazonaws.com", "s3", False),
     ("email.eu-west-1.amazonaws.com", "ses", False),
     ("sellingpartnerapi-eu.amazon.com", "amazon_sp_api", True),
@@ -119,3 +119,99 @@ def test_a_payment_intent_never_has_the_status_failed(catalog: Catalog) -> None:
 def test_wire_values_carry_no_field_prefix(catalog: Catalog) -> None:
     strange = [(v.id, x.value) for e in systems(catalog) for v in e.vocabularies for x in v.values if "=" in x.value]
     assert strange == []
+
+
+def sdks(catalog: Catalog) -> list[Entry]:
+    """Entries that are one language's view of a system."""
+    return [e for e in catalog.of_kind("system") if e.language]
+
+
+def test_a_language_file_belongs_to_a_system_and_says_the_same_defaults(catalog: Catalog) -> None:
+    assert len(sdks(catalog)) >= 60
+    for entry in sdks(catalog):
+        system, _, language = entry.id.rpartition("-")
+        base = catalog.entries[system]
+        assert language == entry.language
+        assert entry.symbols
+        assert {s.system for s in entry.symbols} == {system}
+        if entry.packages:
+            sdk = next(s for s in base.sdks if s.language == language and s.package == entry.packages[0])
+            assert (sdk.timeout, sdk.retry, sdk.versions) == (entry.timeout, entry.retry, entry.versions)
+
+
+def test_a_call_of_a_system_says_its_stage_and_only_known_effects(catalog: Catalog) -> None:
+    for entry in sdks(catalog):
+        for symbol in entry.symbols:
+            if symbol.role == "call":
+                assert symbol.effect in {"", "read", "write", "idempotent-write", "create"}, (entry.id, symbol.name)
+                assert symbol.stage in STAGES, (entry.id, symbol.name, symbol.stage)
+                assert symbol.effect or symbol.note, (entry.id, symbol.name)
+
+
+def test_no_name_means_two_things_in_one_language(catalog: Catalog) -> None:
+    seen: dict[tuple[str, str], object] = {}
+    for entry in sdks(catalog):
+        for symbol in entry.symbols:
+            for written in (symbol.name, *symbol.aliases):
+                for name in expand(written):
+                    if name.startswith("?."):
+                        continue
+                    assert seen.setdefault((entry.language, name), symbol) is symbol, (entry.id, name)
+
+
+@pytest.mark.parametrize(("language", "name", "effect", "record"), [
+    ("python", "stripe.PaymentIntent.create", "create", "payment"),
+    ("python", "stripe.StripeClient.v1.payment_intents.create", "create", "payment"),
+    ("python", "stripe.Refund.create", "create", "refund"),
+    ("python", "stripe.PaymentIntent.retrieve", "read", ""),
+    ("php", "Stripe\\StripeClient.paymentIntents.create", "create", "payment"),
+    ("php", "Braintree\\Gateway.transaction().sale", "create", "payment"),
+    ("php", "Mollie\\Api\\MollieApiClient.payments.create", "create", "payment"),
+    ("typescript", "stripe.Stripe.paymentIntents.create", "create", "payment"),
+    ("javascript", "@easypost/api.EasyPostClient.Shipment.buy", "idempotent-write", "shipment"),
+    ("javascript", "razorpay.Razorpay.payments.refund", "create", "refund"),
+    ("javascript", "jsforce.Connection.sobject().upsert", "idempotent-write", "customer"),
+    ("python", "taxjar.Client.tax_for_order", "read", "tax"),
+    ("python", "twilio.rest.Client.messages.create", "create", "message"),
+])
+def test_what_a_call_does(catalog: Catalog, language: str, name: str, effect: str, record: str) -> None:
+    known = catalog.symbol(language, name)
+    assert known is not None
+    assert known.symbol.role == "call"
+    assert (known.symbol.effect, known.symbol.record) == (effect, record)
+
+
+@pytest.mark.parametrize(("language", "name", "key"), [
+    ("python", "stripe.PaymentIntent.create", "idempotency_key"),
+    ("javascript", "stripe.Stripe.paymentIntents.create", "1.idempotencyKey"),
+    ("php", "Stripe\\PaymentIntent.create", "1.idempotency_key"),
+    ("python", "square.Square.payments.create", "idempotency_key"),
+    ("javascript", "@adyen/api-library.CheckoutAPI.PaymentsApi.payments", "1.idempotencyKey"),
+    ("python", "xero_python.accounting.AccountingApi.create_invoices", "idempotency_key"),
+])
+def test_where_the_idempotency_key_stands(catalog: Catalog, language: str, name: str, key: str) -> None:
+    known = catalog.symbol(language, name)
+    assert known is not None
+    assert key in known.symbol.key
+
+
+def test_a_client_answers_an_instance_whose_calls_are_known(catalog: Catalog) -> None:
+    client = catalog.symbol("javascript", "stripe")
+    assert client is not None
+    assert client.symbol.instance == "stripe.Stripe"
+    assert catalog.symbol("javascript", client.symbol.instance + ".refunds.create") is not None
+
+
+@pytest.mark.parametrize(("language", "name"), [
+    ("python", "stripe.PaymentIntent.unheard_of"), ("javascript", "epirts"), ("php", "Stripe\\PaymentIntent"), ("python", "braintree.BraintreeGateway.transaction"),
+])
+def test_a_name_that_is_no_call_is_none(catalog: Catalog, language: str, name: str) -> None:
+    known = catalog.symbol(language, name)
+    assert known is None or known.symbol.role != "call"
+
+
+def test_odoo_reads_are_no_writes(catalog: Catalog) -> None:
+    known = catalog.received("python", "execute_kw", "models")
+    assert known is not None
+    assert "4=search_read" in known.symbol.unless
+    assert catalog.received("python", "execute_kw", "cursor") is None
