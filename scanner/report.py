@@ -130,6 +130,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     roots: tuple[str, ...]
     version: str
     revision: str = ""
+    prefix: str = ""
+    """What leads from the repository's top to the report's paths ("" or ending in "/"), for formats that are read from the top."""
     findings: tuple[Ranked, ...] = ()
     suppressed: tuple[Ranked, ...] = ()
     rules: tuple[Rule, ...] = ()

@@ -1,0 +1,267 @@
+"""scan(roots) -> Report, in the order in which data flows: walk, extract, link, check, suppress, rank, report."""
+
+from __future__ import annotations
+
+import datetime
+import importlib
+import os
+import pkgutil
+import re
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import ModuleType
+from typing import Any
+
+import flowaudit
+import flowaudit.rules
+from flowaudit.scanner import baseline, mask, sources
+from flowaudit.scanner import catalog as catalogue
+from flowaudit.scanner.cache import Cache, folder
+from flowaudit.scanner.catalog import Catalog, Entry
+from flowaudit.scanner.config import Config, ConfigError
+from flowaudit.scanner.extract import Corpus, collect
+from flowaudit.scanner.rank import rank
+from flowaudit.scanner.report import Coverage, Ranked, Report
+from flowaudit.scanner.rule import CONFIDENCES, Finding, Rule
+from flowaudit.scanner.suppress import Suppressor
+
+Progress = Callable[[str, int, int], None]
+"""(step, done, of) of a scan under way."""
+
+
+class RuleModule:
+    """A rule with its check."""
+
+    def __init__(self, module: ModuleType) -> None:
+        rule: Rule = module.RULE
+        self.rule = rule if rule.doc else Rule(**{**{name: getattr(rule, name) for name in rule.__struct_fields__}, "doc": (module.__doc__ or "").strip()})
+        self.check: Callable[[Any], Iterable[Finding]] = module.check
+
+
+def rules() -> tuple[list[RuleModule], list[str]]:
+    """All rule modules by id, and a word about each that cannot be imported."""
+    found, failed = [], []
+    for info in pkgutil.iter_modules(flowaudit.rules.__path__):
+        if info.name.startswith("_") or info.ispkg:
+            continue
+        try:
+            module = importlib.import_module(f"flowaudit.rules.{info.name}")
+        except Exception as error:  # noqa: BLE001 - one rule that cannot be imported must not end the scan
+            failed.append(f"rule {info.name.replace('_', '-')}: cannot be imported: {_word(error)}")
+            continue
+        if hasattr(module, "RULE") and hasattr(module, "check"):
+            found.append(RuleModule(module))
+    return sorted(found, key=lambda item: item.rule.id), failed
+
+
+def chosen(all_rules: Sequence[RuleModule], config: Config) -> list[RuleModule]:
+    """The rules that the configuration asks for. Raises ConfigError for a family that does not exist."""
+    known = {item.rule.id for item in all_rules}
+    for key, names in (("only", config.only), ("skip", config.skip)):
+        strange = [name for name in names if name not in known]
+        if strange:
+            raise ConfigError(f"`{key}`: there is no rule {strange[0]!r}; `flowaudit rules` lists them.")
+    return [item for item in all_rules if (not config.only or item.rule.id in config.only) and item.rule.id not in config.skip]
+
+
+def open_cache(roots: Sequence[str], use: bool = True) -> Cache:
+    """The user's cache; none when it is switched off or would lie below a scanned root."""
+    place = folder() if use else None
+    if place is not None:
+        full = os.path.realpath(place)
+        if any(full == (base := os.path.realpath(root)) or full.startswith(base.rstrip("/") + "/") for root in roots):
+            place = None
+    return Cache(place)
+
+
+def scan(
+    roots: Sequence[str], config: Config | None = None, *, jobs: int = 0, cache: bool = True, known: Mapping[str, Any] | None = None,
+    progress: Progress | None = None, today: datetime.date | None = None,
+) -> Report:  # fmt: skip
+    """Audit the roots. `known` are fingerprints of a baseline, whose findings are set aside; `jobs` 0 = one process a core.
+
+    Raises SourceError, ConfigError or CatalogError before anything is read; what fails later stands in the report's `failed`."""
+    config = config or Config()
+    modules, failed = rules()
+    asked = chosen(modules, config)
+    catalog = _catalog(config)
+    corpus, failures = read(roots, config, jobs=jobs, cache=cache, progress=progress)
+    failed += failures
+    if progress:
+        progress("linking", 0, 0)
+    graph = _link(corpus, catalog, config, failed)
+    findings = _check(graph, asked, corpus, failed, progress) if graph is not None else []
+    parts = _parts(graph, failed) if graph is not None else {}
+    return _report(roots, config, corpus, findings, asked, modules, parts, failed, known or {}, today or datetime.datetime.now(datetime.UTC).date())
+
+
+def read(roots: Sequence[str], config: Config, *, jobs: int = 0, cache: bool = True, progress: Progress | None = None) -> tuple[Corpus, list[str]]:
+    """The facts of all files, and what failed."""
+    store = open_cache(roots, cache)
+    try:
+        corpus = collect(
+            roots, store, exclude=config.exclude, tests=config.include_tests, migrations=config.include_tests, jobs=jobs,
+            progress=(lambda done, of: progress("reading", done, of)) if progress else None,
+        )  # fmt: skip
+    finally:
+        store.close()
+    return corpus, list(corpus.failed)
+
+
+# ---- the steps -------------------------------------------------------------------------------------------------------------------
+def _catalog(config: Config) -> Catalog:
+    base = catalogue.load()
+    if not config.systems:
+        return base
+    entries = dict(base.entries)
+    for item in config.systems:
+        name = re.sub(r"[^a-z0-9]+", "-", item.name.lower()).strip("-") or "system"
+        entries[name] = Entry(
+            id=name, kind="system", name=item.name, system_kind=item.kind, stage=item.stage, hosts=item.hosts, hosts_verified=item.hosts,
+            settings=item.settings, source="configuration",
+        )  # fmt: skip
+    return Catalog(entries.values())
+
+
+def _link(corpus: Corpus, catalog: Catalog, config: Config, failed: list[str]) -> Any:
+    from flowaudit.scanner.link import link
+
+    try:
+        return link(corpus.files, catalog, corpus.judged, config.settings(), corpus.packages)
+    except Exception as error:  # noqa: BLE001 - coverage and what was read are still worth reporting
+        failed.append(f"linking: {_word(error)}")
+        return None
+
+
+def _check(graph: Any, asked: Sequence[RuleModule], corpus: Corpus, failed: list[str], progress: Progress | None) -> list[Finding]:
+    found: list[Finding] = []
+    for number, item in enumerate(asked):
+        if progress:
+            progress(f"checking {item.rule.id}", number, len(asked))
+        try:
+            found.extend(finding for finding in item.check(graph) if finding.at.path in corpus.judged)
+        except Exception as error:  # noqa: BLE001 - the other rules' findings are still worth reporting
+            failed.append(f"rule {item.rule.id}: {_word(error)}")
+    return sorted({(f.at, f.id, f.key): f for f in found}.values(), key=lambda f: (f.at, f.id, f.key))
+
+
+def _parts(graph: Any, failed: list[str]) -> dict[str, Any]:
+    from flowaudit.scanner.assemble import report_parts
+
+    try:
+        return report_parts(graph)
+    except Exception as error:  # noqa: BLE001 - findings without inventories are still worth reporting
+        failed.append(f"inventories: {_word(error)}")
+        return {}
+
+
+def _report(
+    roots: Sequence[str], config: Config, corpus: Corpus, findings: list[Finding], asked: Sequence[RuleModule], modules: Sequence[RuleModule],
+    parts: dict[str, Any], failed: list[str], known: Mapping[str, Any], today: datetime.date,
+) -> Report:  # fmt: skip
+    by_id = {item.rule.id: item.rule for item in asked}
+    lines: dict[str, str] = {}
+
+    def text(path: str) -> str:
+        if path not in lines:
+            lines[path] = sources.read_text(corpus.places[path]) if path in corpus.places else ""
+        return lines[path]
+
+    names = [name for item in modules for name in (item.rule.id, *(f"{item.rule.id}/{variant}" for variant in item.rule.variants))]
+    suppressor = Suppressor(corpus.files, config.suppress, names, text, today)
+    least = CONFIDENCES.index(config.min_confidence)
+    shown: list[Ranked] = []
+    suppressed: list[Ranked] = []
+    hidden = 0
+    for finding, fingerprint in zip(findings, baseline.fingerprints(findings), strict=True):
+        reason = suppressor.reason(finding, fingerprint)
+        if CONFIDENCES.index(finding.confidence) < least:
+            hidden += 1
+            continue
+        if not reason and fingerprint in known:
+            reason = "known: it stands in the baseline"
+        snippet = mask.excerpt(text(finding.at.path).split("\n"), finding.at.line, finding.at.end_line)
+        ranked = Ranked(finding, rank(finding, by_id[finding.rule]), fingerprint, snippet, reason)
+        (suppressed if reason else shown).append(ranked)
+    first = os.path.realpath(roots[0])
+    top = sources.top_of(first if os.path.isdir(first) else os.path.dirname(first))
+    unknown = parts.pop("unknown", ())
+    return Report(
+        roots=tuple(os.path.basename(os.path.realpath(root)) for root in roots),
+        version=flowaudit.__version__,
+        revision=_revision(str(top)) if top else "",
+        prefix=_prefix(roots, str(top)) if top else "",
+        findings=tuple(sorted(shown, key=_worst_first)),
+        suppressed=tuple(sorted(suppressed, key=_worst_first)),
+        rules=tuple(item.rule for item in asked),
+        coverage=_coverage(corpus, config, unknown, suppressor.notes(frozenset(by_id))),
+        skipped=tuple(corpus.skipped),
+        failed=tuple(dict.fromkeys(failed)),
+        hidden=hidden,
+        **parts,
+    )
+
+
+def _worst_first(ranked: Ranked) -> tuple[float, int, Any, str, str]:
+    return -ranked.rank.score, -CONFIDENCES.index(ranked.finding.confidence), ranked.finding.at, ranked.finding.id, ranked.fingerprint
+
+
+def _coverage(corpus: Corpus, config: Config, unknown: Iterable[tuple[str, int]], notes: list[str]) -> Coverage:
+    languages = Counter(file.language for file in corpus.files.values())
+    assumed = [f"hosts that run crontabs and timers are in {config.zone}"] if config.zone else []
+    for key, value in config.settings()["assume"].items():
+        if value not in (False, (), [], {}, "", None) and key != "host-timezone":
+            assumed.append(f"{key}: {', '.join(map(str, value)) if isinstance(value, list | tuple | dict) else value}")
+    return Coverage(
+        files=len(corpus.files),
+        bytes=corpus.bytes,
+        languages=tuple(sorted(languages.items(), key=lambda pair: (-pair[1], pair[0]))),
+        set_apart=tuple(sorted(corpus.apart.items())),
+        unknown=tuple(unknown),
+        assumed=tuple(assumed),
+        notes=tuple(notes),
+    )
+
+
+def _prefix(roots: Sequence[str], top: str) -> str:
+    """What leads from the repository's top to the report's paths ("" or ending in "/"); with several roots, their common parent's."""
+    found = [os.path.realpath(root) for root in roots]
+    base = found[0] if len(found) == 1 and os.path.isdir(found[0]) else os.path.commonpath([os.path.dirname(path) for path in found])
+    if base != top and not base.startswith(top.rstrip("/") + "/"):
+        return ""
+    below = os.path.relpath(base, top).replace(os.sep, "/")
+    return "" if below == "." else below + "/"
+
+
+def _revision(top: str) -> str:
+    """The commit that is checked out, from git's files alone; "" when they do not say."""
+    try:
+        git = os.path.join(top, ".git")
+        if os.path.isfile(git):
+            with open(git, encoding="utf-8") as file:
+                git = os.path.normpath(os.path.join(top, file.read(4_096).removeprefix("gitdir:").strip()))
+        with open(os.path.join(git, "HEAD"), encoding="utf-8") as file:
+            head = file.read(4_096).strip()
+        if not head.startswith("ref: "):
+            return head if re.fullmatch(r"[0-9a-f]{40,64}", head) else ""
+        name = head.removeprefix("ref: ")
+        common = git
+        if os.path.isfile(os.path.join(git, "commondir")):
+            with open(os.path.join(git, "commondir"), encoding="utf-8") as file:
+                common = os.path.normpath(os.path.join(git, file.read(4_096).strip()))
+        if os.path.isfile(os.path.join(common, name)):
+            with open(os.path.join(common, name), encoding="utf-8") as file:
+                found = file.read(100).strip()
+            return found if re.fullmatch(r"[0-9a-f]{40,64}", found) else ""
+        with open(os.path.join(common, "packed-refs"), encoding="utf-8") as file:
+            return next((line.split()[0] for line in file if line.rstrip("\n").endswith(" " + name)), "")
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _word(error: BaseException) -> str:
+    if os.environ.get("FLOWAUDIT_DEBUG") == "1":
+        traceback.print_exception(error)
+    text = " ".join(str(error).split())[:200]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,0 +1,252 @@
+"""Walk -> Corpus: every file's facts, from the cache where nothing changed, else extracted, spread over processes."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import multiprocessing
+import os
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from flowaudit.scanner import sources, work
+from flowaudit.scanner.cache import Cache, Stat
+from flowaudit.scanner.facts import FileFacts, Skipped
+from flowaudit.scanner.readers import Chooser, Table, fingerprint, load
+from flowaudit.scanner.readers import table as reader_table
+from flowaudit.scanner.sources import Entry
+from flowaudit.scanner.work import Done, Outcome, Task
+
+ALONE = 400_000
+"""Bytes up to which starting processes costs more than it saves."""
+BATCHES = 12
+"""Batches a process, so that the last one to finish is not far behind."""
+Progress = Callable[[int, int], None]
+
+
+@dataclass(slots=True)
+class Corpus:
+    """What was read. `judged` are the paths whose findings count; `apart` counts files by why they were set apart; `failed` names plug-ins
+    that raised; `packages` maps JS workspace packages to folders; `places` maps paths to files for excerpts."""
+
+    files: dict[str, FileFacts] = field(default_factory=dict)
+    judged: frozenset[str] = frozenset()
+    skipped: list[Skipped] = field(default_factory=list)
+    apart: Counter[str] = field(default_factory=Counter)
+    failed: list[str] = field(default_factory=list)
+    packages: dict[str, str] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)
+    bytes: int = 0
+    fresh: int = 0
+    """Files that were extracted anew (the others came from the cache)."""
+
+
+def collect(
+    roots: Sequence[str], cache: Cache, *, exclude: Iterable[str] = (), tests: bool = False, migrations: bool = False, jobs: int = 0,
+    progress: Progress | None = None,
+) -> Corpus:  # fmt: skip
+    """Walk the roots and answer their facts. `tests`/`migrations` judge those files too; `jobs` 0 = one process a core.
+
+    Raises sources.SourceError when a root cannot be scanned."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return _collect(roots, cache, tuple(exclude), tests, migrations, jobs or _cores(), progress)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _collect(roots: Sequence[str], cache: Cache, exclude: tuple[str, ...], tests: bool, migrations: bool, jobs: int, progress: Progress | None) -> Corpus:
+    stamp = fingerprint()
+    table = reader_table(cache, stamp)
+    chooser = Chooser(table.readers)
+    readers: dict[str, tuple[int, ...]] = {}
+
+    def wanted(path: str, full: str) -> bool:
+        found = chooser.choose(path)
+        if not found and full and chooser.wants_shebang(path):
+            found = chooser.by_shebang(_head(full))
+        if found:
+            readers[path] = found
+        return bool(found)
+
+    walk = sources.walk(roots, wanted, exclude, tests)
+    corpus = Corpus(skipped=walk.skipped, apart=walk.apart, failed=list(table.failed), packages=_packages(walk.packages))
+    outcomes = _outcomes(walk.entries, readers, table, stamp, cache, _index_name(roots, stamp), jobs, progress, corpus)
+    judged = set()
+    for entry in walk.entries:
+        outcome = outcomes.get(entry.path)
+        if outcome is None:
+            continue
+        corpus.skipped.extend(outcome.skipped)
+        corpus.failed.extend(outcome.failed)
+        if outcome.apart:
+            corpus.apart[outcome.apart] += 1
+        elif outcome.facts is not None:
+            corpus.files[entry.path] = outcome.facts
+            corpus.skipped.extend(outcome.facts.skipped)
+            corpus.places[entry.path] = entry.full
+            corpus.bytes += entry.size
+            if entry.kind != "migration" or migrations:
+                judged.add(entry.path)
+            else:
+                corpus.apart["migrations (read, not judged)"] += 1
+        elif not outcome.skipped:
+            corpus.apart["data without anything of an order flow"] += 1
+    corpus.judged = frozenset(judged)
+    corpus.skipped.sort()
+    return corpus
+
+
+def _outcomes(
+    entries: list[Entry], readers: dict[str, tuple[int, ...]], table: Table, stamp: str, cache: Cache, name: str, jobs: int,
+    progress: Progress | None, corpus: Corpus,
+) -> dict[str, Outcome]:  # fmt: skip
+    """Path -> Outcome: first by stat, then by content, then by work."""
+    index = cache.index(name) if cache.usable else {}
+    keys: dict[str, bytes] = {}
+    unsure: list[Entry] = []
+    for entry in entries:
+        known = index.get(entry.path)
+        if known is not None and (known.size, known.mtime_ns, known.inode) == (entry.size, entry.mtime_ns, entry.inode):
+            keys[entry.path] = known.key
+        else:
+            unsure.append(entry)
+    if cache.usable:
+        for entry in unsure:
+            key = _key(entry, readers, table, stamp)
+            if key:
+                keys[entry.path] = key
+    paths = {key: path for path, key in keys.items()}
+    outcomes: dict[str, Outcome] = {}
+    for key, data in cache.get(paths):
+        try:
+            outcomes[paths[key]] = work.DECODE.decode(data)
+        except msgspec.MsgspecError:
+            continue
+    tasks = [Task(e.path, e.full, e.size, readers[e.path]) for e in entries if e.path not in outcomes]
+    corpus.fresh = len(tasks)
+    rows: list[tuple[bytes, bytes]] = []
+    for done in _work(tasks, table, stamp, jobs, progress):
+        outcomes[done.path] = work.DECODE.decode(done.data)
+        if done.key:
+            rows.append((done.key, done.data))
+            keys[done.path] = done.key
+        else:
+            keys.pop(done.path, None)
+    cache.put(rows)
+    fresh_index = {e.path: Stat(e.size, e.mtime_ns, e.inode, keys[e.path]) for e in entries if e.path in keys}
+    if cache.usable and fresh_index != index:
+        cache.keep_index(name, fresh_index)
+    return outcomes
+
+
+def _key(entry: Entry, readers: dict[str, tuple[int, ...]], table: Table, stamp: str) -> bytes:
+    try:
+        data = sources.read_bytes(entry.full)
+    except OSError:
+        return b""
+    return work.key_of(stamp, entry.path, [table.readers[number] for number in readers[entry.path]], data)
+
+
+# ---- work over processes ------------------------------------------------------------------------------------------------------------
+def _work(tasks: list[Task], table: Table, stamp: str, jobs: int, progress: Progress | None) -> Iterator[Done]:
+    total = sum(task.size for task in tasks)
+    ready = 0
+    for batch, result in _batches(tasks, table, stamp, jobs, total):
+        ready += sum(task.size for task in batch)
+        if progress:
+            progress(ready, total)
+        yield from result
+
+
+def _batches(tasks: list[Task], table: Table, stamp: str, jobs: int, total: int) -> Iterator[tuple[list[Task], list[Done]]]:
+    if jobs <= 1 or total <= ALONE or len(tasks) < 2:
+        for task in tasks:
+            yield [task], [work.one(task, table, stamp)]
+        return
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+    from concurrent.futures.process import BrokenProcessPool
+
+    batches = _split(tasks, max(1, total // (jobs * BATCHES)))
+    context = multiprocessing.get_context(_method())
+    lost: list[list[Task]] = []
+    for reader in {table.readers[number].module for task in tasks for number in task.readers}:
+        load(reader)  # before the fork, so that each process finds it there
+    gc.freeze()
+    try:
+        with ProcessPoolExecutor(min(jobs, len(batches)), mp_context=context, initializer=work.begin) as pool:
+            waiting = {pool.submit(work.run, batch, table, stamp): batch for batch in batches}
+            for future in as_completed(waiting):
+                try:
+                    yield waiting[future], future.result()
+                except BrokenProcessPool:
+                    lost.append(waiting[future])
+    finally:
+        gc.unfreeze()
+    for batch in lost:  # a parser that crashed took its process along: find out with which file
+        for task in batch:
+            with ProcessPoolExecutor(1, mp_context=context, initializer=work.begin) as pool:
+                try:
+                    yield [task], pool.submit(work.run, [task], table, stamp).result()
+                except BrokenProcessPool:
+                    outcome = Outcome(skipped=(Skipped(task.path, "the reader crashed", "extract"),), failed=(f"a reader crashed ({task.path})",))
+                    yield [task], [Done(task.path, b"", msgspec.msgpack.encode(outcome))]
+
+
+def _split(tasks: list[Task], size: int) -> list[list[Task]]:
+    """Batches of about `size` bytes, large files first."""
+    batches: list[list[Task]] = []
+    weight = size + 1
+    for task in sorted(tasks, key=lambda t: (-t.size, t.path)):
+        if weight + task.size > size:
+            batches.append([])
+            weight = 0
+        batches[-1].append(task)
+        weight += task.size + 200
+    return batches
+
+
+def _method() -> str:
+    """Fork is fastest, but safe only where no other thread runs."""
+    return "fork" if sys.platform.startswith("linux") and threading.active_count() == 1 else "spawn"
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _head(full: str) -> bytes:
+    try:
+        return sources.read_bytes(full, 127)
+    except OSError:
+        return b""
+
+
+def _index_name(roots: Sequence[str], stamp: str) -> str:
+    places = "\0".join(os.path.realpath(root) for root in roots).encode("utf-8", "replace")
+    return f"index:{stamp}:{hashlib.blake2b(places, digest_size=16).hexdigest()}"
+
+
+# ---- JS workspaces --------------------------------------------------------------------------------------------------------------
+class _Package(msgspec.Struct):
+    name: str | None = None
+
+
+def _packages(entries: list[Entry]) -> dict[str, str]:
+    """Package name -> folder, of each package.json that was found."""
+    found: dict[str, str] = {}
+    for entry in sorted(entries, key=lambda e: (e.path.count("/"), e.path)):
+        try:
+            name = msgspec.json.decode(sources.read_bytes(entry.full), type=_Package).name
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+            continue
+        if name:
+            found.setdefault(name, entry.path.rpartition("/")[0])
+    return found
