@@ -198,12 +198,8 @@ class Calls:
                     return symbol
         if isinstance(call.callee, Attr) and not any(t.unit and t.certainty == "sure" for t in targets):
             receiver = last_name(call.callee.base) or (last_name(call.callee.base.callee) if isinstance(call.callee.base, Call) else "")
-            by_receiver = self.catalog.symbol(language, "?." + call.callee.name)
-            if (
-                by_receiver
-                and receiver.lower().lstrip("_$") in {r.lower().lstrip("_$") for r in by_receiver.symbol.receivers}
-                and self._applies(by_receiver, call)
-            ):
+            by_receiver = self.catalog.received(language, call.callee.name, receiver)
+            if by_receiver is not None and self._applies(by_receiver, call):
                 return by_receiver
             for tail in (f"*.{receiver}.{call.callee.name}", "*." + call.callee.name):
                 anything = self.catalog.symbol(language, tail)
