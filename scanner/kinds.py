@@ -31,6 +31,8 @@ _MIGRATION = re.compile(r"(?:^|/)(?:migrations?|Migrations?|alembic/versions|db/
 _DOCUMENT = re.compile(r"(?:^|/)(?:docs?|documentation|tutorials?|docs_src|storybook|\.storybook)/", re.IGNORECASE)
 _EXAMPLE = re.compile(r"(?:^|/)(?:examples?|samples?)/(?:.*/)?[^/]+\.(?:py|php|[cm]?[jt]sx?|rb|go|java|cs|sh)$", re.IGNORECASE)
 """Programs among examples teach; units, crontabs and manifests there are what gets installed."""
+_TOOLING = re.compile(r"(?:^|/)\.[^/]+/(?:.*/)?[^/]+\.(?:py|php|[cm]?[jt]sx?)$")
+"""Programs in a dot folder (.github, .semgrep, .husky) serve the developers' tools, not the shop; configuration there is read."""
 _MINIFIED = re.compile(r"(?:[.-]min\.[cm]?js|\.min\.css|\.bundle\.js|\.chunk\.js|\.d\.ts|_pb2(?:_grpc)?\.pyi?|\.pb\.go|\.generated\.\w+|\.map)$")
 
 
@@ -44,7 +46,7 @@ def kind_of(path: str) -> Kind:
     if "/" in path:
         if _MIGRATION.search(path):
             return "migration"
-        if _DOCUMENT.search(path) or _EXAMPLE.search(path):
+        if _DOCUMENT.search(path) or _EXAMPLE.search(path) or _TOOLING.search(path):
             return "example"
     return "code"
 

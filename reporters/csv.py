@@ -1,0 +1,45 @@
+"""A table for spreadsheets, one finding a row. Cells that a spreadsheet would run as a formula are defused."""
+
+from __future__ import annotations
+
+import csv as table
+import io
+
+from flowaudit.scanner.mask import visible
+from flowaudit.scanner.report import Ranked, Report
+
+NAME = "csv"
+EXTENSION = "csv"
+COLUMNS = (
+    "score", "level", "rule", "confidence", "path", "line", "column", "message", "system", "stage", "vector", "effort", "entry point", "fix",
+    "suppressed", "fingerprint",
+)  # fmt: skip
+_DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""First characters that make a cell a formula somewhere; the last four are the full-width =, +, -, @."""
+
+
+def render(report: Report) -> str:
+    """The findings, worst first, then the suppressed ones, as CSV with a heading."""
+    out = io.StringIO()
+    writer = table.writer(out, lineterminator="\r\n", quoting=table.QUOTE_MINIMAL)
+    writer.writerow(COLUMNS)
+    for ranked in (*report.findings, *report.suppressed):
+        writer.writerow([cell(value) for value in _row(ranked)])
+    return out.getvalue()
+
+
+def _row(ranked: Ranked) -> tuple[object, ...]:
+    finding, rank = ranked.finding, ranked.rank
+    at = finding.at
+    return (
+        rank.score, rank.level, finding.id, finding.confidence, at.path, at.line, at.column, finding.message, finding.system, finding.stage, finding.vector,
+        rank.effort, finding.path[0].note if finding.path else finding.entry, finding.fix, ranked.suppression, ranked.fingerprint,
+    )  # fmt: skip
+
+
+def cell(value: object) -> object:
+    """A cell's value: text that begins like a formula gets a leading apostrophe (OWASP, CSV injection), control characters become visible."""
+    if not isinstance(value, str):
+        return value
+    text = visible(value).encode("utf-8", "replace").decode()
+    return f"'{text}" if text.lstrip().startswith(_DANGEROUS) or value.startswith(_DANGEROUS) else text
