@@ -235,6 +235,7 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     hosts: tuple[str, ...] = ()
     hosts_verified: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
+    """Names of environment variables and settings; one that ends in "_" is a prefix."""
     words: tuple[str, ...] = ()
     """Words in class, module or folder names that speak of this system ("stripe", "sendcloud")."""
     sdks: tuple[Package, ...] = ()
@@ -246,10 +247,15 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     overlap: Literal["", "never", "possible", "queued"] = ""
     """Can a run start while the last one is still going? "queued": runs wait their turn."""
     catch_up: str = ""
+    """Runs missed while nothing ran: none (lost) | one (made up once) | all."""
     zone: str = ""
+    """Whose time it goes by: host | UTC | setting (its own or a setting's) | process | interval (no wall clock)."""
     notifies: bool | None = None
+    """Somebody hears of a failed run by default."""
     delivery: str = ""
+    """How often a message arrives: at-most-once | at-least-once | depends, with words after it."""
     config: tuple[dict[str, str], ...] = ()
+    """Settings that matter, each with `key`, `default`, `why` and `checked`."""
     note: str = ""
     source: str = ""
     checked: Checked = "unsure"

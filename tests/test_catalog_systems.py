@@ -1,4 +1,5 @@
 """The systems, queues and schedulers of the catalogue: counts that the product promises, and claims that rules rest on."""
+
 from __future__ import annotations
 
 import re
@@ -9,7 +10,22 @@ import pytest
 from flowaudit.scanner.catalog import Catalog, Entry, expand, load
 from flowaudit.scanner.rule import STAGES
 
-KINDS = {"payment", "courier", "erp", "wms", "accounting", "marketplace", "storefront", "tax", "fraud", "email", "sms", "crm", "search", "other"}
+KINDS = {
+    "payment",
+    "courier",
+    "erp",
+    "wms",
+    "accounting",
+    "marketplace",
+    "storefront",
+    "tax",
+    "fraud",
+    "email",
+    "sms",
+    "crm",
+    "search",
+    "other",
+}
 HOST = re.compile(r"^(\*\.)?([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$")
 
 
@@ -67,15 +83,18 @@ def test_a_host_that_nobody_read_anywhere_is_not_verified(catalog: Catalog) -> N
             assert entry.hosts_verified == (), entry.id
 
 
-@pytest.mark.parametrize(("host", "system", "verified"), [
-    ("api.stripe.com", "stripe", True),
-    ("api-m.sandbox.paypal.com", "paypal", True),
-    ("acme-checkout-live.adyenpayments.com", "adyen", True),
-    ("demo.myshopify.com", "shopify", True),
-    ("bucket.s3.amazonaws.com", "s3", False),
-    ("email.eu-west-1.amazonaws.com", "ses", False),
-    ("sellingpartnerapi-eu.amazon.com", "amazon_sp_api", True),
-])
+@pytest.mark.parametrize(
+    ("host", "system", "verified"),
+    [
+        ("api.stripe.com", "stripe", True),
+        ("api-m.sandbox.paypal.com", "paypal", True),
+        ("acme-checkout-live.adyenpayments.com", "adyen", True),
+        ("demo.myshopify.com", "shopify", True),
+        ("bucket.s3.amazonaws.com", "s3", False),
+        ("email.eu-west-1.amazonaws.com", "ses", False),
+        ("sellingpartnerapi-eu.amazon.com", "amazon_sp_api", True),
+    ],
+)
 def test_whose_host_it_is(catalog: Catalog, host: str, system: str, verified: bool) -> None:
     found = catalog.host(host)
     assert found is not None
@@ -87,14 +106,17 @@ def test_a_strange_host_is_nobodys(catalog: Catalog, host: str) -> None:
     assert catalog.host(host) is None
 
 
-@pytest.mark.parametrize(("language", "module", "system"), [
-    ("python", "stripe.error", "stripe"),
-    ("php", "Stripe\\Checkout\\Session", "stripe"),
-    ("typescript", "stripe", "stripe"),
-    ("php", "Mollie\\Api\\MollieApiClient", "mollie"),
-    ("javascript", "@adyen/api-library", "adyen"),
-    ("python", "sp_api.api", "amazon_sp_api"),
-])
+@pytest.mark.parametrize(
+    ("language", "module", "system"),
+    [
+        ("python", "stripe.error", "stripe"),
+        ("php", "Stripe\\Checkout\\Session", "stripe"),
+        ("typescript", "stripe", "stripe"),
+        ("php", "Mollie\\Api\\MollieApiClient", "mollie"),
+        ("javascript", "@adyen/api-library", "adyen"),
+        ("python", "sp_api.api", "amazon_sp_api"),
+    ],
+)
 def test_whose_package_it_is(catalog: Catalog, language: str, module: str, system: str) -> None:
     entry = catalog.module(language, module)
     assert entry is not None
@@ -159,21 +181,24 @@ def test_no_name_means_two_things_in_one_language(catalog: Catalog) -> None:
                     assert seen.setdefault((entry.language, name), symbol) is symbol, (entry.id, name)
 
 
-@pytest.mark.parametrize(("language", "name", "effect", "record"), [
-    ("python", "stripe.PaymentIntent.create", "create", "payment"),
-    ("python", "stripe.StripeClient.v1.payment_intents.create", "create", "payment"),
-    ("python", "stripe.Refund.create", "create", "refund"),
-    ("python", "stripe.PaymentIntent.retrieve", "read", ""),
-    ("php", "Stripe\\StripeClient.paymentIntents.create", "create", "payment"),
-    ("php", "Braintree\\Gateway.transaction().sale", "create", "payment"),
-    ("php", "Mollie\\Api\\MollieApiClient.payments.create", "create", "payment"),
-    ("typescript", "stripe.Stripe.paymentIntents.create", "create", "payment"),
-    ("javascript", "@easypost/api.EasyPostClient.Shipment.buy", "idempotent-write", "shipment"),
-    ("javascript", "razorpay.Razorpay.payments.refund", "create", "refund"),
-    ("javascript", "jsforce.Connection.sobject().upsert", "idempotent-write", "customer"),
-    ("python", "taxjar.Client.tax_for_order", "read", "tax"),
-    ("python", "twilio.rest.Client.messages.create", "create", "message"),
-])
+@pytest.mark.parametrize(
+    ("language", "name", "effect", "record"),
+    [
+        ("python", "stripe.PaymentIntent.create", "create", "payment"),
+        ("python", "stripe.StripeClient.v1.payment_intents.create", "create", "payment"),
+        ("python", "stripe.Refund.create", "create", "refund"),
+        ("python", "stripe.PaymentIntent.retrieve", "read", ""),
+        ("php", "Stripe\\StripeClient.paymentIntents.create", "create", "payment"),
+        ("php", "Braintree\\Gateway.transaction().sale", "create", "payment"),
+        ("php", "Mollie\\Api\\MollieApiClient.payments.create", "create", "payment"),
+        ("typescript", "stripe.Stripe.paymentIntents.create", "create", "payment"),
+        ("javascript", "@easypost/api.EasyPostClient.Shipment.buy", "idempotent-write", "shipment"),
+        ("javascript", "razorpay.Razorpay.payments.refund", "create", "refund"),
+        ("javascript", "jsforce.Connection.sobject().upsert", "idempotent-write", "customer"),
+        ("python", "taxjar.Client.tax_for_order", "read", "tax"),
+        ("python", "twilio.rest.Client.messages.create", "create", "message"),
+    ],
+)
 def test_what_a_call_does(catalog: Catalog, language: str, name: str, effect: str, record: str) -> None:
     known = catalog.symbol(language, name)
     assert known is not None
@@ -181,14 +206,17 @@ def test_what_a_call_does(catalog: Catalog, language: str, name: str, effect: st
     assert (known.symbol.effect, known.symbol.record) == (effect, record)
 
 
-@pytest.mark.parametrize(("language", "name", "key"), [
-    ("python", "stripe.PaymentIntent.create", "idempotency_key"),
-    ("javascript", "stripe.Stripe.paymentIntents.create", "1.idempotencyKey"),
-    ("php", "Stripe\\PaymentIntent.create", "1.idempotency_key"),
-    ("python", "square.Square.payments.create", "idempotency_key"),
-    ("javascript", "@adyen/api-library.CheckoutAPI.PaymentsApi.payments", "1.idempotencyKey"),
-    ("python", "xero_python.accounting.AccountingApi.create_invoices", "idempotency_key"),
-])
+@pytest.mark.parametrize(
+    ("language", "name", "key"),
+    [
+        ("python", "stripe.PaymentIntent.create", "idempotency_key"),
+        ("javascript", "stripe.Stripe.paymentIntents.create", "1.idempotencyKey"),
+        ("php", "Stripe\\PaymentIntent.create", "1.idempotency_key"),
+        ("python", "square.Square.payments.create", "idempotency_key"),
+        ("javascript", "@adyen/api-library.CheckoutAPI.PaymentsApi.payments", "1.idempotencyKey"),
+        ("python", "xero_python.accounting.AccountingApi.create_invoices", "idempotency_key"),
+    ],
+)
 def test_where_the_idempotency_key_stands(catalog: Catalog, language: str, name: str, key: str) -> None:
     known = catalog.symbol(language, name)
     assert known is not None
@@ -202,9 +230,15 @@ def test_a_client_answers_an_instance_whose_calls_are_known(catalog: Catalog) ->
     assert catalog.symbol("javascript", client.symbol.instance + ".refunds.create") is not None
 
 
-@pytest.mark.parametrize(("language", "name"), [
-    ("python", "stripe.PaymentIntent.unheard_of"), ("javascript", "epirts"), ("php", "Stripe\\PaymentIntent"), ("python", "braintree.BraintreeGateway.transaction"),
-])
+@pytest.mark.parametrize(
+    ("language", "name"),
+    [
+        ("python", "stripe.PaymentIntent.unheard_of"),
+        ("javascript", "epirts"),
+        ("php", "Stripe\\PaymentIntent"),
+        ("python", "braintree.BraintreeGateway.transaction"),
+    ],
+)
 def test_a_name_that_is_no_call_is_none(catalog: Catalog, language: str, name: str) -> None:
     known = catalog.symbol(language, name)
     assert known is None or known.symbol.role != "call"
@@ -215,3 +249,76 @@ def test_odoo_reads_are_no_writes(catalog: Catalog) -> None:
     assert known is not None
     assert "4=search_read" in known.symbol.unless
     assert catalog.received("python", "execute_kw", "cursor") is None
+
+
+PLATFORMS = (
+    "crontab", "kubernetes-cronjob", "celery-beat", "laravel-scheduler", "airflow", "github-actions", "magento-cron", "quartz", "systemd-timer", "ofelia",
+    "apscheduler", "gitlab-schedule", "jenkins", "django-crontab", "huey", "rq-scheduler", "frappe-scheduler", "odoo-cron", "symfony-scheduler",
+    "shopware-scheduled-task", "wp-cron", "action-scheduler", "node-cron", "agenda", "bullmq-repeat", "nestjs-schedule", "set-interval", "whenever",
+    "sidekiq-cron", "clockwork", "spring-scheduled", "hangfire", "eventbridge", "google-cloud-scheduler", "vercel-cron", "heroku-scheduler", "uwsgi-cron",
+    "puppet-cron", "ansible-cron",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_each_platform_of_the_extractors_is_known(catalog: Catalog, platform: str) -> None:
+    entry = catalog.entries[platform]
+    assert entry.kind == "scheduler"
+
+
+def test_schedulers_say_what_overlap_a_downtime_and_a_failure_do(catalog: Catalog) -> None:
+    for entry in (e for e in catalog.of_kind("scheduler") if not e.symbols):
+        assert entry.overlap in {"never", "possible", "queued"}, entry.id
+        assert entry.catch_up in {"none", "one", "all"}, entry.id
+        assert entry.zone in {"host", "UTC", "setting", "process", "interval"}, entry.id
+        assert entry.notifies is not None, entry.id
+        assert entry.detect, entry.id
+        assert entry.source, entry.id
+
+
+def test_queues_say_how_often_a_message_arrives(catalog: Catalog) -> None:
+    found = [e for e in catalog.of_kind("queue") if not e.symbols]
+    assert len(found) >= 25
+    for entry in found:
+        assert entry.delivery in {"at-most-once", "at-least-once", "depends"}, entry.id
+        assert entry.detect, entry.id
+        assert entry.source, entry.id
+
+
+def test_a_setting_has_a_key_a_default_and_says_how_sure_it_is(catalog: Catalog) -> None:
+    for entry in (*catalog.of_kind("queue"), *catalog.of_kind("scheduler")):
+        for setting in entry.config:
+            assert set(setting) <= {"key", "default", "why", "checked"}, entry.id
+            assert setting["key"], entry.id
+            assert setting["checked"] in {"read-in-source", "read-in-docs", "unsure"}, (entry.id, setting)
+
+
+@pytest.mark.parametrize(
+    ("platform", "overlap"),
+    [
+        ("crontab", "possible"),
+        ("kubernetes-cronjob", "possible"),
+        ("celery-beat", "possible"),
+        ("systemd-timer", "never"),
+        ("magento-cron", "never"),
+        ("apscheduler", "never"),
+        ("symfony-scheduler", "queued"),
+        ("set-interval", "possible"),
+    ],
+)
+def test_whether_runs_meet(catalog: Catalog, platform: str, overlap: str) -> None:
+    assert catalog.entries[platform].overlap == overlap
+
+
+@pytest.mark.parametrize(
+    ("queue", "key", "default"),
+    [
+        ("celery", "task_acks_late", "False"),
+        ("laravel-queue", "after_commit", "false"),
+        ("sqs", "VisibilityTimeout", "30 s"),
+        ("kafka", "auto.offset.reset", "latest"),
+    ],
+)
+def test_defaults_of_queues(catalog: Catalog, queue: str, key: str, default: str) -> None:
+    found = {s["key"]: s["default"] for s in catalog.entries[queue].config}
+    assert found[key].startswith(default)
