@@ -7,7 +7,7 @@ Qualified names, the same in every language: members are joined with "."; PHP cl
 JS modules their package name (`axios.post`, `@medusajs/medusa.X`), shell commands stand alone (`curl`). A method is named by the class that
 its receiver is an instance of (`requests.Session.post`). `*.name` is a method `name` of a receiver whose class is not known; `?.name` the same,
 but only when the receiver's own name is one of `receivers`. `a.b.*` is any member below `a.b` that no other symbol names (dynamic clients:
-`zeep.Client.service.*`). Braces expand: `requests.{get,post}`. In shell, places are the command's own options (`--max-time`, `-m`).
+`zeep.Client.service.*`), `a.b.*.name` a member `name` anywhere below `a.b`. `def name` is a function that the platform calls by its name. Braces expand: `requests.{get,post}`. In shell, places are the command's own options (`--max-time`, `-m`).
 """
 
 from __future__ import annotations
@@ -287,6 +287,7 @@ class Catalog:
         self.entries: dict[str, Entry] = {}
         self._symbols: dict[str, dict[str, Known]] = {}
         self._dynamic: dict[str, set[str]] = {}
+        self._more: dict[str, dict[str, list[Known]]] = {}
         self._received: dict[str, dict[str, list[Known]]] = {}
         self._hosts: dict[str, tuple[str, bool]] = {}
         self._modules: dict[str, dict[str, str]] = {}
@@ -308,9 +309,11 @@ class Catalog:
             for written in (symbol.name, *symbol.aliases):
                 for name in expand(written):
                     for language in languages:
-                        self._symbols.setdefault(language, {}).setdefault(name, known)
-                        if name.endswith(".*"):
-                            self._dynamic.setdefault(language, set()).add(name[:-2])
+                        first = self._symbols.setdefault(language, {}).setdefault(name, known)
+                        if first is not known:
+                            self._more.setdefault(language, {}).setdefault(name, [first]).append(known)
+                        if ".*" in name:
+                            self._dynamic.setdefault(language, set()).add(name[:name.index(".*")])
                         elif name.startswith("?."):
                             self._received.setdefault(language, {}).setdefault(name[2:], []).append(known)
         for host in entry.hosts_verified:
@@ -333,11 +336,16 @@ class Catalog:
             return found
         roots = self._dynamic.get(language, ())
         at = name.rfind(".")
+        last = name[at:]
         while at > 0 and "()" not in name[at:]:
             if name[:at] in roots:
-                return table.get(name[:at] + ".*")
+                return table.get(f"{name[:at]}.*{last}") or table.get(name[:at] + ".*")
             at = name.rfind(".", 0, at)
         return None
+
+    def meanings(self, language: str, name: str) -> tuple[Known, ...]:
+        """All that a name may mean, in the order of the files: one name may have several symbols that `only_if` and `unless` tell apart."""
+        return tuple(self._more.get(language, {}).get(name, ())) or ((found,) if (found := self.symbol(language, name)) else ())
 
     def received(self, language: str, name: str, receiver: str) -> Known | None:
         """What a method `name` of a receiver called `receiver` means (`?.name`), without regard to case and leading `_` and `$`."""
