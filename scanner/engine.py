@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import gc
+import hashlib
 import importlib
 import os
 import pkgutil
@@ -13,15 +15,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
+import msgspec
+
 import flowaudit
 import flowaudit.rules
-from flowaudit.scanner import baseline, mask, sources
+from flowaudit.scanner import baseline, extract, mask, sources
 from flowaudit.scanner import catalog as catalogue
 from flowaudit.scanner.cache import Cache, folder
 from flowaudit.scanner.catalog import Catalog, Entry
 from flowaudit.scanner.config import Config, ConfigError
-from flowaudit.scanner.extract import Corpus, collect
+from flowaudit.scanner.extract import Corpus
 from flowaudit.scanner.rank import rank
+from flowaudit.scanner.readers import whole_fingerprint
 from flowaudit.scanner.report import Coverage, Ranked, Report
 from flowaudit.scanner.rule import CONFIDENCES, Finding, Rule
 from flowaudit.scanner.suppress import Suppressor
@@ -81,40 +86,83 @@ def scan(
 ) -> Report:  # fmt: skip
     """Audit the roots. `known` are fingerprints of a baseline, whose findings are set aside; `jobs` 0 = one process a core.
 
-    Raises SourceError, ConfigError or CatalogError before anything is read; what fails later stands in the report's `failed`."""
+    Raises SourceError, ConfigError or CatalogError before anything is read; what fails later stands in the report's `failed`.
+    A tree of which nothing changed since the last scan with the same tool and options is answered from the cache."""
     config = config or Config()
+    today = today or datetime.datetime.now(datetime.UTC).date()
+    store = open_cache(roots, cache)
+    collecting = gc.isenabled()
+    gc.disable()  # facts and graphs have no cycles worth looking for, and they are many
+    try:
+        if progress:
+            progress("walking", 0, 0)
+        seen = extract.survey(roots, store, exclude=config.exclude, tests=config.include_tests)
+        stamp = whole_fingerprint()
+        name = _report_name(seen, stamp, roots, config, known or {}, today)
+        kept = _kept(store.blob(name)) if seen.complete and store.usable else None
+        if kept is not None:
+            return kept
+        report = _audit(seen, store, stamp, roots, config, jobs, known or {}, progress, today)
+        if seen.complete and not report.failed:
+            store.keep_blob(name, msgspec.msgpack.encode(report))
+        return report
+    finally:
+        store.close()
+        if collecting:
+            gc.enable()
+
+
+def _audit(
+    seen: extract.Survey, store: Cache, stamp: str, roots: Sequence[str], config: Config, jobs: int, known: Mapping[str, Any],
+    progress: Progress | None, today: datetime.date,
+) -> Report:  # fmt: skip
     modules, failed = rules()
     asked = chosen(modules, config)
-    catalog = _catalog(config)
-    corpus, failures = read(roots, config, jobs=jobs, cache=cache, progress=progress)
-    failed += failures
+    catalog = _catalog(config, store, stamp)
+    corpus = _corpus(seen, store, config, jobs, progress)
+    failed += corpus.failed
     if progress:
         progress("linking", 0, 0)
     graph = _link(corpus, catalog, config, failed)
     findings = _check(graph, asked, corpus, failed, progress) if graph is not None else []
     parts = _parts(graph, failed) if graph is not None else {}
-    return _report(roots, config, corpus, findings, asked, modules, parts, failed, known or {}, today or datetime.datetime.now(datetime.UTC).date())
+    return _report(roots, config, corpus, findings, asked, modules, parts, failed, known, today)
 
 
-def read(roots: Sequence[str], config: Config, *, jobs: int = 0, cache: bool = True, progress: Progress | None = None) -> tuple[Corpus, list[str]]:
-    """The facts of all files, and what failed."""
+def read(roots: Sequence[str], config: Config, *, jobs: int = 0, cache: bool = True, progress: Progress | None = None) -> Corpus:
+    """The facts of all files below the roots; the corpus' `failed` names what raised."""
     store = open_cache(roots, cache)
     try:
-        corpus = collect(
-            roots, store, exclude=config.exclude, tests=config.include_tests, migrations=config.include_tests, jobs=jobs,
-            progress=(lambda done, of: progress("reading", done, of)) if progress else None,
-        )  # fmt: skip
+        seen = extract.survey(roots, store, exclude=config.exclude, tests=config.include_tests)
+        return _corpus(seen, store, config, jobs, progress)
     finally:
         store.close()
-    return corpus, list(corpus.failed)
 
 
 # ---- the steps -------------------------------------------------------------------------------------------------------------------
-def _catalog(config: Config) -> Catalog:
-    base = catalogue.load()
-    if not config.systems:
-        return base
-    entries = dict(base.entries)
+def _corpus(seen: extract.Survey, store: Cache, config: Config, jobs: int, progress: Progress | None) -> Corpus:
+    meter = (lambda done, of: progress("reading", done, of)) if progress else None
+    return extract.collect(seen, store, migrations=config.include_tests, jobs=jobs, progress=meter)
+
+
+def _report_name(seen: extract.Survey, stamp: str, roots: Sequence[str], config: Config, known: Mapping[str, Any], today: datetime.date) -> str:
+    """The name under which a report is kept: a hash of all that it depends on."""
+    parts = (seen.digest(), stamp, today.isoformat(), [os.path.realpath(root) for root in roots], _git(roots), sorted(known))
+    data = repr(parts).encode("utf-8", "replace") + msgspec.msgpack.encode(config)
+    return f"report:{hashlib.blake2b(data, digest_size=16).hexdigest()}"
+
+
+def _kept(data: bytes | None) -> Report | None:
+    if data is None:
+        return None
+    try:
+        return msgspec.msgpack.decode(data, type=Report)
+    except msgspec.MsgspecError:
+        return None
+
+
+def _catalog(config: Config, store: Cache, stamp: str) -> Catalog:
+    entries = {entry.id: entry for entry in _entries(store, stamp)}
     for item in config.systems:
         name = re.sub(r"[^a-z0-9]+", "-", item.name.lower()).strip("-") or "system"
         entries[name] = Entry(
@@ -122,6 +170,20 @@ def _catalog(config: Config) -> Catalog:
             settings=item.settings, source="configuration",
         )  # fmt: skip
     return Catalog(entries.values())
+
+
+def _entries(store: Cache, stamp: str) -> Iterable[Entry]:
+    """The catalogue's entries; reading 700 TOML files takes half a second, so they are kept."""
+    name = f"catalog:{stamp}"
+    data = store.blob(name)
+    if data is not None:
+        try:
+            return msgspec.msgpack.decode(data, type=tuple[Entry, ...])
+        except msgspec.MsgspecError:
+            pass
+    found = tuple(catalogue.load().entries.values())
+    store.keep_blob(name, msgspec.msgpack.encode(found))
+    return found
 
 
 def _link(corpus: Corpus, catalog: Catalog, config: Config, failed: list[str]) -> Any:
@@ -184,14 +246,13 @@ def _report(
         snippet = mask.excerpt(text(finding.at.path).split("\n"), finding.at.line, finding.at.end_line)
         ranked = Ranked(finding, rank(finding, by_id[finding.rule]), fingerprint, snippet, reason)
         (suppressed if reason else shown).append(ranked)
-    first = os.path.realpath(roots[0])
-    top = sources.top_of(first if os.path.isdir(first) else os.path.dirname(first))
+    prefix, revision = _git(roots)
     unknown = parts.pop("unknown", ())
     return Report(
         roots=tuple(os.path.basename(os.path.realpath(root)) for root in roots),
         version=flowaudit.__version__,
-        revision=_revision(str(top)) if top else "",
-        prefix=_prefix(roots, str(top)) if top else "",
+        revision=revision,
+        prefix=prefix,
         findings=tuple(sorted(shown, key=_worst_first)),
         suppressed=tuple(sorted(suppressed, key=_worst_first)),
         rules=tuple(item.rule for item in asked),
@@ -222,6 +283,13 @@ def _coverage(corpus: Corpus, config: Config, unknown: Iterable[tuple[str, int]]
         assumed=tuple(assumed),
         notes=tuple(notes),
     )
+
+
+def _git(roots: Sequence[str]) -> tuple[str, str]:
+    """What leads from the repository's top to the report's paths, and the commit that is checked out."""
+    first = os.path.realpath(roots[0])
+    top = sources.top_of(first if os.path.isdir(first) else os.path.dirname(first))
+    return (_prefix(roots, str(top)), _revision(str(top))) if top else ("", "")
 
 
 def _prefix(roots: Sequence[str], top: str) -> str:

@@ -19,7 +19,7 @@ from flowaudit.scanner.cache import Cache, Stat
 from flowaudit.scanner.facts import FileFacts, Skipped
 from flowaudit.scanner.readers import Chooser, Table, fingerprint, load
 from flowaudit.scanner.readers import table as reader_table
-from flowaudit.scanner.sources import Entry
+from flowaudit.scanner.sources import Entry, Walk
 from flowaudit.scanner.work import Done, Outcome, Task
 
 ALONE = 400_000
@@ -46,23 +46,38 @@ class Corpus:
     """Files that were extracted anew (the others came from the cache)."""
 
 
-def collect(
-    roots: Sequence[str], cache: Cache, *, exclude: Iterable[str] = (), tests: bool = False, migrations: bool = False, jobs: int = 0,
-    progress: Progress | None = None,
-) -> Corpus:  # fmt: skip
-    """Walk the roots and answer their facts. `tests`/`migrations` judge those files too; `jobs` 0 = one process a core.
+@dataclass(slots=True)
+class Survey:
+    """A tree as the walk sees it, with the key of each file's facts ("" = not known before it is read); nothing is extracted yet."""
+
+    walk: Walk
+    table: Table
+    stamp: str
+    readers: dict[str, tuple[int, ...]]
+    keys: dict[str, bytes]
+    index_name: str
+    index: dict[str, Stat]
+    packages: dict[str, str]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every file has its key, so that `digest` stands for the whole tree."""
+        return len(self.keys) == len(self.walk.entries) and not self.table.failed
+
+    def digest(self) -> str:
+        """A hash of all that extraction depends on."""
+        digest = hashlib.blake2b(self.stamp.encode(), digest_size=16)
+        for entry in self.walk.entries:
+            digest.update(f"\0{entry.path}\0{entry.kind}\0".encode("utf-8", "replace") + self.keys.get(entry.path, b""))
+        for part in (sorted(self.walk.apart.items()), self.walk.skipped, sorted(self.packages.items())):
+            digest.update(repr(part).encode("utf-8", "replace"))
+        return digest.hexdigest()
+
+
+def survey(roots: Sequence[str], cache: Cache, *, exclude: Iterable[str] = (), tests: bool = False) -> Survey:
+    """Walk the roots and find each file's key: from the index where `stat` says that nothing changed, else from its content.
 
     Raises sources.SourceError when a root cannot be scanned."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        return _collect(roots, cache, tuple(exclude), tests, migrations, jobs or _cores(), progress)
-    finally:
-        if collecting:
-            gc.enable()
-
-
-def _collect(roots: Sequence[str], cache: Cache, exclude: tuple[str, ...], tests: bool, migrations: bool, jobs: int, progress: Progress | None) -> Corpus:
     stamp = fingerprint()
     table = reader_table(cache, stamp)
     chooser = Chooser(table.readers)
@@ -73,12 +88,39 @@ def _collect(roots: Sequence[str], cache: Cache, exclude: tuple[str, ...], tests
         if not found and full and chooser.wants_shebang(path):
             found = chooser.by_shebang(_head(full))
         if found:
-            readers[path] = found
+            readers[sources.clean(path)] = found
         return bool(found)
 
     walk = sources.walk(roots, wanted, exclude, tests)
-    corpus = Corpus(skipped=walk.skipped, apart=walk.apart, failed=list(table.failed), packages=_packages(walk.packages))
-    outcomes = _outcomes(walk.entries, readers, table, stamp, cache, _index_name(roots, stamp), jobs, progress, corpus)
+    name = _index_name(roots, stamp)
+    index = cache.index(name) if cache.usable else {}
+    out = Survey(walk, table, stamp, readers, {}, name, index, _packages(walk.packages))
+    for entry in walk.entries if cache.usable else ():
+        known = index.get(entry.path)
+        if known is not None and (known.size, known.mtime_ns, known.inode) == (entry.size, entry.mtime_ns, entry.inode):
+            out.keys[entry.path] = known.key
+        else:
+            key = _key(entry, out)
+            if key:
+                out.keys[entry.path] = key
+    return out
+
+
+def collect(seen: Survey, cache: Cache, *, migrations: bool = False, jobs: int = 0, progress: Progress | None = None) -> Corpus:
+    """The facts of a surveyed tree. `migrations` judges those files too; `jobs` 0 = one process a core."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return _collect(seen, cache, migrations, jobs or _cores(), progress)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _collect(seen: Survey, cache: Cache, migrations: bool, jobs: int, progress: Progress | None) -> Corpus:
+    walk = seen.walk
+    corpus = Corpus(skipped=list(walk.skipped), apart=Counter(walk.apart), failed=list(seen.table.failed), packages=seen.packages)
+    outcomes = _outcomes(seen, cache, jobs, progress, corpus)
     judged = set()
     for entry in walk.entries:
         outcome = outcomes.get(entry.path)
@@ -104,25 +146,9 @@ def _collect(roots: Sequence[str], cache: Cache, exclude: tuple[str, ...], tests
     return corpus
 
 
-def _outcomes(
-    entries: list[Entry], readers: dict[str, tuple[int, ...]], table: Table, stamp: str, cache: Cache, name: str, jobs: int,
-    progress: Progress | None, corpus: Corpus,
-) -> dict[str, Outcome]:  # fmt: skip
-    """Path -> Outcome: first by stat, then by content, then by work."""
-    index = cache.index(name) if cache.usable else {}
-    keys: dict[str, bytes] = {}
-    unsure: list[Entry] = []
-    for entry in entries:
-        known = index.get(entry.path)
-        if known is not None and (known.size, known.mtime_ns, known.inode) == (entry.size, entry.mtime_ns, entry.inode):
-            keys[entry.path] = known.key
-        else:
-            unsure.append(entry)
-    if cache.usable:
-        for entry in unsure:
-            key = _key(entry, readers, table, stamp)
-            if key:
-                keys[entry.path] = key
+def _outcomes(seen: Survey, cache: Cache, jobs: int, progress: Progress | None, corpus: Corpus) -> dict[str, Outcome]:
+    """Path -> Outcome: what is kept under the file's key, else by work."""
+    keys = dict(seen.keys)
     paths = {key: path for path, key in keys.items()}
     outcomes: dict[str, Outcome] = {}
     for key, data in cache.get(paths):
@@ -130,10 +156,10 @@ def _outcomes(
             outcomes[paths[key]] = work.DECODE.decode(data)
         except msgspec.MsgspecError:
             continue
-    tasks = [Task(e.path, e.full, e.size, readers[e.path]) for e in entries if e.path not in outcomes]
+    tasks = [Task(e.path, e.full, e.size, seen.readers[e.path]) for e in seen.walk.entries if e.path not in outcomes]
     corpus.fresh = len(tasks)
     rows: list[tuple[bytes, bytes]] = []
-    for done in _work(tasks, table, stamp, jobs, progress):
+    for done in _work(tasks, seen.table, seen.stamp, jobs, progress):
         outcomes[done.path] = work.DECODE.decode(done.data)
         if done.key:
             rows.append((done.key, done.data))
@@ -141,18 +167,18 @@ def _outcomes(
         else:
             keys.pop(done.path, None)
     cache.put(rows)
-    fresh_index = {e.path: Stat(e.size, e.mtime_ns, e.inode, keys[e.path]) for e in entries if e.path in keys}
-    if cache.usable and fresh_index != index:
-        cache.keep_index(name, fresh_index)
+    index = {e.path: Stat(e.size, e.mtime_ns, e.inode, keys[e.path]) for e in seen.walk.entries if e.path in keys}
+    if cache.usable and index != seen.index:
+        cache.keep_index(seen.index_name, index)
     return outcomes
 
 
-def _key(entry: Entry, readers: dict[str, tuple[int, ...]], table: Table, stamp: str) -> bytes:
+def _key(entry: Entry, seen: Survey) -> bytes:
     try:
         data = sources.read_bytes(entry.full)
     except OSError:
         return b""
-    return work.key_of(stamp, entry.path, [table.readers[number] for number in readers[entry.path]], data)
+    return work.key_of(seen.stamp, entry.path, [seen.table.readers[number] for number in seen.readers[entry.path]], data)
 
 
 # ---- work over processes ------------------------------------------------------------------------------------------------------------

@@ -46,22 +46,44 @@ class Table(msgspec.Struct, frozen=True, array_like=True):
 def fingerprint() -> str:
     """A hash of the tool's own extraction code by name, size and time: cached facts of an older state of it are not used."""
     root = os.path.dirname(os.path.abspath(__file__))
+
+
+    def counts(path: str) -> bool:
+        top, _, rest = path[len(root) + 1 :].partition(os.sep)
+        return top not in _BEHIND if rest else top in _OURS
+
+    return state([root], counts)
+
+
+def whole_fingerprint() -> str:
+    """The same of all that a report depends on: engine, rules and catalogue."""
+    root = os.path.dirname(os.path.abspath(__file__))
+    return state([root, os.path.join(os.path.dirname(root), "rules")], lambda _: True)
+
+
+def state(roots: Sequence[str], counts: Callable[[str], bool]) -> str:
+    """A hash of the names, sizes and times of the code and data files below folders."""
     digest = hashlib.blake2b(f"{flowaudit.__version__}\0".encode(), digest_size=12)
-    todo = [root]
+    todo = list(roots)
     while todo:
         with os.scandir(todo.pop()) as found:
             for item in sorted(found, key=lambda i: i.name):
                 if item.is_dir():
                     if item.name != "__pycache__":
                         todo.append(item.path)
-                elif item.name.endswith(".py") and (os.path.dirname(item.path) != root or item.name in _OURS):
+                elif item.name.endswith((".py", ".toml", ".yaml")) and counts(item.path):
                     status = item.stat()
-                    digest.update(f"{item.path[len(root) :]}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+                    digest.update(f"{item.path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode("utf-8", "replace"))
     return digest.hexdigest()
 
 
-_OURS = frozenset({"facts.py", "lower.py", "switch.py", "shellwords.py", "located.py", "firing.py", "sources.py", "kinds.py", "extract.py", "readers.py", "work.py"})
-"""Modules at the top of the package whose change changes facts; all others there stand behind extraction."""
+_OURS = frozenset(
+    {
+        "facts.py", "lower.py", "switch.py", "shellwords.py", "starts.py", "located.py", "sources.py", "kinds.py", "extract.py", "readers.py", "work.py",
+    }
+)  # fmt: skip
+"""Modules at the top of the package whose change changes facts; all others there stand behind extraction, as do the folders of _BEHIND."""
+_BEHIND = frozenset({"traits", "flow", "commands"})
 
 
 def discover() -> Table:

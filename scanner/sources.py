@@ -76,14 +76,14 @@ class _Walker:
             with os.scandir(full) as found:
                 items = sorted(found, key=lambda item: item.name)
         except OSError as error:
-            self.walk.skipped.append(Skipped(_clean(path.rstrip("/") or "."), f"the folder cannot be read: {error.strerror or error}", "sources"))
+            self.walk.skipped.append(Skipped(clean(path.rstrip("/") or "."), f"the folder cannot be read: {error.strerror or error}", "sources"))
             return
         names = {item.name for item in items}
         ignore = ignore.enter(full, path, names)
         for item in items:
             self.count += 1
             if self.count > MAX_ENTRIES:
-                self.walk.skipped.append(Skipped(_clean(path or "."), f"more than {MAX_ENTRIES:,} files; the rest was not read", "sources"))
+                self.walk.skipped.append(Skipped(clean(path or "."), f"more than {MAX_ENTRIES:,} files; the rest was not read", "sources"))
                 return
             self.item(item, path, kind, ignore, names, depth)
 
@@ -100,7 +100,7 @@ class _Walker:
             else:
                 self.walk.apart["not a regular file (socket, pipe, device)"] += 1
         except OSError as error:
-            self.walk.skipped.append(Skipped(_clean(here), f"cannot be read: {error.strerror or error}", "sources"))
+            self.walk.skipped.append(Skipped(clean(here), f"cannot be read: {error.strerror or error}", "sources"))
 
     def sub(self, item: os.DirEntry[str], here: str, kind: Kind, ignore: Ignore, names: set[str], depth: int) -> None:
         """A folder inside: pruned with a count, or walked."""
@@ -112,7 +112,7 @@ class _Walker:
         elif ignore.matches(here, True):
             self.walk.apart["ignored (.gitignore or exclude)"] += 1
         elif depth >= MAX_DEPTH:
-            self.walk.skipped.append(Skipped(_clean(here), f"more than {MAX_DEPTH} folders deep", "sources"))
+            self.walk.skipped.append(Skipped(clean(here), f"more than {MAX_DEPTH} folders deep", "sources"))
         else:
             self.folder(item.path, here + "/", kind, ignore, depth + 1)
 
@@ -127,12 +127,12 @@ class _Walker:
         if kind == "minified":
             self.walk.apart["generated or minified"] += 1
         elif kind in {"test", "example"} and not self.tests:
-            self.walk.apart["tests" if kind == "test" else "documentation and examples"] += 1
+            self.walk.apart["tests" if kind == "test" else "documentation, examples and tooling"] += 1
         elif ignore.matches(here, False):
             self.walk.apart["ignored (.gitignore or exclude)"] += 1
         else:
             status = item.stat(follow_symlinks=False)
-            entry = Entry(_clean(here), item.path, status.st_size, status.st_mtime_ns, status.st_ino, kind)
+            entry = Entry(clean(here), item.path, status.st_size, status.st_mtime_ns, status.st_ino, kind)
             if package:
                 self.walk.packages.append(entry)
             if wanted:
@@ -143,7 +143,7 @@ class _Walker:
         if not self.wanted(here, "") and not item.is_dir():
             self.walk.apart["no reader for this kind of file"] += 1
         else:
-            self.walk.skipped.append(Skipped(_clean(here), "a link, which is not followed", "sources"))
+            self.walk.skipped.append(Skipped(clean(here), "a link, which is not followed", "sources"))
 
 
 def walk(roots: Iterable[str], wanted: Callable[[str, str], bool], exclude: Iterable[str] = (), tests: bool = False) -> Walk:
@@ -167,7 +167,7 @@ def walk(roots: Iterable[str], wanted: Callable[[str, str], bool], exclude: Iter
             if wanted(name, root):
                 out.entries.append(Entry(name, root, status.st_size, status.st_mtime_ns, status.st_ino, "code"))
             else:
-                out.skipped.append(Skipped(_clean(name), "no reader for this kind of file", "sources"))
+                out.skipped.append(Skipped(clean(name), "no reader for this kind of file", "sources"))
     return out
 
 
@@ -241,6 +241,6 @@ def top_of(folder: str) -> Path | None:
     return next((place for place in (at, *at.parents) if (place / ".git").exists()), None)
 
 
-def _clean(path: str) -> str:
+def clean(path: str) -> str:
     """A path that can be printed and stored: undecodable bytes of its name are replaced."""
     return path.encode("utf-8", "replace").decode("utf-8") if not path.isascii() else path

@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     config, _ = _common.configuration(arguments)
     meter = _common.Meter(arguments.quiet)
-    corpus, failed = engine.read(arguments.paths, config, jobs=arguments.jobs, cache=not arguments.no_cache, progress=meter)
+    corpus = engine.read(arguments.paths, config, jobs=arguments.jobs, cache=not arguments.no_cache, progress=meter)
     meter.clear()
     for path in sorted(corpus.files):
         for line in show.lines(corpus.files[path], arguments.numbers):
@@ -31,6 +31,6 @@ def run(arguments: argparse.Namespace) -> int:
     for skip in corpus.skipped:
         if skip.path not in corpus.files:
             _common.emit(f"skipped {show.escape(skip.path)}: {show.escape(skip.reason)}\n", None)
-    for failure in failed:
+    for failure in corpus.failed:
         sys.stderr.write(f"flowaudit: {failure}\n")
-    return 2 if failed else 0
+    return 2 if corpus.failed else 0

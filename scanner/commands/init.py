@@ -73,7 +73,8 @@ def text(report: object) -> str:
     strange = [item.id for item in report.systems if item.kind == "unknown"][:10]
     lines.append("# Name the hosts of your own systems, so that their calls are ranked by what they do:")
     for host in strange or ["erp.example.com"]:
-        lines += ["# [[systems]]", '# name = ""', f"# hosts = [{quoted(host)}]", '# kind = "erp"      # erp, wms, courier, payment, email, ...', '# stage = "export"', ""]
+        lines += ["# [[systems]]", '# name = ""', f"# hosts = [{quoted(host)}]"]
+        lines += ['# kind = "erp"      # erp, wms, courier, payment, email, ...', '# stage = "export"', ""]
     if report.schedules:
         lines.append("# Schedules that were found:")
         lines += [f"#   {plain(item.when)}  {plain(item.target)[:100]}" for item in report.schedules[:MOST]]
