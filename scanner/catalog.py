@@ -318,7 +318,7 @@ class Catalog:
                         if first is not known:
                             self._more.setdefault(language, {}).setdefault(name, [first]).append(known)
                         if ".*" in name:
-                            self._dynamic.setdefault(language, set()).add(name[:name.index(".*")])
+                            self._dynamic.setdefault(language, set()).add(name[: name.index(".*")])
                         elif name.startswith("?."):
                             self._received.setdefault(language, {}).setdefault(name[2:], []).append(known)
         for host in entry.hosts_verified:
