@@ -1,0 +1,224 @@
+"""Read-modify-write of stock, balance and the like: the value is read, changed in memory and saved, with nothing that keeps two runs apart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from flowaudit.scanner.entries import decorator_symbol
+from flowaudit.scanner.facts import Assign, Attr, Call, Const, Expr, Index, Name, Op, Table
+from flowaudit.scanner.flow.events import Event
+from flowaudit.scanner.graph import FlowGraph
+from flowaudit.scanner.program import ClassRef, UnitRef, dotted, last_name
+from flowaudit.scanner.rule import Step
+from flowaudit.scanner.traits.records import record_of
+from flowaudit.scanner.traits.suspect import Suspect
+
+FIELD = re.compile(
+    r"(?:^|_|(?<=[a-z]))(?:stock|inventory|balance|on_?hand|available_?(?:qty|quantity|stock)|allocated|reserved|credits?|points|wallet|usage_?count|times_?used|used_?count)"
+    r"(?:_?(?:qty|quantity|level|amount|count|total|balance))?$",
+    re.IGNORECASE,
+)
+"""Fields that two orders change at once."""
+_SAVES = re.compile(r"^(?:save|asave|flush|commit|persist|store|update|write|push|saveOrFail|saveQuietly)$")
+_PLAIN = frozenset({"self", "cls", "stats", "summary", "totals", "result", "context", "row", "line", "item", "data"})
+LOOKED = ("a row lock on the read", "an atomic update in the database", "a version column", "a lock around it")
+MAX_CALLERS = 4
+
+
+def lost_updates(graph: FlowGraph, unit: UnitRef) -> Iterator[Suspect]:
+    """The read-modify-writes of a unit that are saved without lock, atomic update or version."""
+    found = [hit for event in unit.flow.events if (hit := _changed(graph, unit, event)) is not None]
+    if not found:
+        return
+    if _locked(graph, unit, 0, set()):
+        return
+    seen: set[str] = set()
+    for event, subject, field, saved in found:
+        if f"{subject}.{field}" in seen:
+            continue
+        seen.add(f"{subject}.{field}")
+        steps = (Step(unit.at(saved), "saved"),) if saved is not event else ()
+        yield Suspect(
+            Step(unit.at(event), f"{field} is read, changed and saved"),
+            f"{subject}.{field} is read, changed in memory and saved without a lock: of two orders at the same moment one change is lost.",
+            "medium",
+            f"{subject}.{field}",
+            steps,
+            LOOKED,
+        )
+
+
+def _changed(graph: FlowGraph, unit: UnitRef, event: Event) -> tuple[Event, str, str, Event] | None:
+    node = event.node
+    if event.kind == "assign" and isinstance(node, Assign) and isinstance(node.target, Attr):
+        target = node.target
+        if not FIELD.search(target.name) or not _by_amount(node, target.name):
+            return None
+        subject = dotted(target.base) or last_name(target.base)
+        head = subject.split(".")[0]
+        if (head in _PLAIN and "." not in subject) or _fresh(graph, unit, target.base, event) or _atomic(node.value):
+            return None
+        saved = _saved(graph, unit, event, subject)
+        return (event, subject, target.name, saved) if saved is not None else None
+    if event.kind == "call" and isinstance(node, Call):
+        known = graph.resolver.known(unit, event)
+        if known is None or known.symbol.role != "record" or known.symbol.effect not in {"update", "write"}:
+            return None
+        for key, value in _written(node):
+            if FIELD.search(key) and _uses(value, key) and not _atomic(value):
+                return event, _operand(value, key), key, event
+    return None
+
+
+def _by_amount(node: Assign, field: str) -> bool:
+    if node.op in {"+=", "-="}:
+        return not (isinstance(node.value, Const) and node.value.value == 0)
+    return _uses(node.value, field)
+
+
+def _uses(value: Expr, field: str) -> bool:
+    """Whether a value is arithmetic on the very field (`product.stock - n`), or on a name that says so."""
+    return isinstance(value, Op) and value.op in {"+", "-"} and len(value.operands) == 2 and any(_speaks(o, field) for o in value.operands)
+
+
+def _speaks(expr: Expr, field: str) -> bool:
+    match expr:
+        case Attr():
+            return expr.name == field
+        case Index(key=Const(value=str() as key)):
+            return key == field
+        case Call(callee=Attr(name=str() as name)):
+            return name.lower().removeprefix("get").lstrip("_") == field.lower().replace("_", "") or name == field
+        case _:
+            return False
+
+
+def _operand(value: Expr, field: str) -> str:
+    assert isinstance(value, Op)
+    for operand in value.operands:
+        if _speaks(operand, field) and isinstance(operand, Attr | Index):
+            return dotted(operand.base) or last_name(operand.base) or "record"
+    return "record"
+
+
+def _written(call: Call) -> Iterator[tuple[str, Expr]]:
+    for arg in call.args:
+        if arg.name:
+            yield arg.name, arg.value
+        yield from _pairs(arg.value, 0)
+
+
+def _pairs(expr: Expr, depth: int) -> Iterator[tuple[str, Expr]]:
+    if isinstance(expr, Table) and depth < 3:
+        for pair in expr.pairs:
+            if isinstance(pair.key, Const) and isinstance(pair.key.value, str):
+                yield pair.key.value, pair.value
+            yield from _pairs(pair.value, depth + 1)
+
+
+def _atomic(value: Expr) -> bool:
+    """`F("stock") - n`, `DB::raw("stock - 1")`: the database does the arithmetic."""
+    match value:
+        case Op():
+            return any(_atomic(o) for o in value.operands)
+        case Call():
+            return last_name(value.callee) in {"F", "raw", "Raw", "literal", "text", "func"}
+        case Attr(base=Name(id=head)):
+            return head[:1].isupper()
+        case _:
+            return False
+
+
+def _fresh(graph: FlowGraph, unit: UnitRef, base: Expr, event: Event) -> bool:
+    """Whether the record was made here, so that nobody else can see it yet."""
+    if not isinstance(base, Name):
+        return False
+    for assigned in unit.flow.assigns.get(base.id, ()):
+        node = assigned.node
+        if isinstance(node, Assign) and isinstance(node.value, Call) and assigned.order < event.order:
+            if node.value.new or any(v.kind == "class" for v in graph.resolver.values(node.value.callee, unit)):
+                return True
+    return False
+
+
+def _saved(graph: FlowGraph, unit: UnitRef, event: Event, subject: str) -> Event | None:
+    """The call after the change that saves the record (or flushes the session)."""
+    last = subject.rpartition(".")[2]
+    for later in unit.flow.calls:
+        if later.order <= event.order:
+            continue
+        call = later.node
+        assert isinstance(call, Call)
+        name = last_name(call.callee)
+        if not _SAVES.match(name):
+            continue
+        base = dotted(call.callee.base) if isinstance(call.callee, Attr) else ""
+        if base == subject and name not in {"update", "push"}:
+            return later
+        if any(dotted(a.value) == subject for a in call.args):
+            return later
+        known = graph.resolver.known(unit, later)
+        if known is not None and known.symbol.role == "commit" and _is_row(graph, unit, event, last):
+            return later
+    return None
+
+
+def _is_row(graph: FlowGraph, unit: UnitRef, event: Event, name: str) -> bool:
+    node = event.node
+    assert isinstance(node, Assign)
+    assert isinstance(node.target, Attr)
+    classes = [v.ref.name for v in graph.resolver.values(node.target.base, unit, event.path) if isinstance(v.ref, ClassRef)]
+    return bool(record_of(*classes, name))
+
+
+def _locked(graph: FlowGraph, unit: UnitRef, depth: int, seen: set[str]) -> bool:
+    """Whether the unit or one of its callers takes a lock, locks rows, or the change is guarded by a version."""
+    if unit.key in seen:
+        return False
+    seen.add(unit.key)
+    key = ("lost-update", "locks", unit.key)
+    if key not in graph.cache:
+        graph.cache[key] = _locks_here(graph, unit)
+    if graph.cache[key]:
+        return True
+    at = unit.outer
+    if at is not None and _locked(graph, at, depth, seen):
+        return True
+    if depth >= 2:
+        return False
+    return any(_locked(graph, e.tail, depth + 1, seen) for e in graph.callers(unit)[:MAX_CALLERS])
+
+
+def _locks_here(graph: FlowGraph, unit: UnitRef) -> bool:
+    for event in unit.flow.calls:
+        known = graph.resolver.known(unit, event)
+        if known is not None and known.symbol.role in {"lock", "row-lock"}:
+            return True
+        call = event.node
+        assert isinstance(call, Call)
+        if re.search(r"lock|mutex|for_?update|semaphore", last_name(call.callee), re.IGNORECASE):
+            return True
+        if any(a.name and re.search(r"lock|for_?update", a.name, re.IGNORECASE) for a in call.args) or any(
+            re.search(r"lock|for_update|SERIALIZABLE", key, re.IGNORECASE) for key, _ in _written(call)
+        ):
+            return True
+        said = [a.value.value for a in call.args if isinstance(a.value, Const) and isinstance(a.value.value, str)]
+        if any(re.search(r"FOR UPDATE|PESSIMISTIC|SERIALIZABLE", text) for text in said):
+            return True
+        if any(re.search(r"PESSIMISTIC|LockMode|OPTIMISTIC|Serializable", dotted(a.value)) for a in call.args):
+            return True
+    for decorator in unit.unit.decorators:
+        known = decorator_symbol(graph, unit, decorator)
+        if known is not None and known.symbol.role in {"lock", "row-lock"}:
+            return True
+        if re.search(r"lock|mutex|synchroni", last_name(decorator.callee if isinstance(decorator, Call) else decorator), re.IGNORECASE):
+            return True
+    if unit.owner is not None and any(re.search(r"version", last_name(f.target), re.IGNORECASE) for f in unit.owner.cls.fields):
+        return True
+    return any(
+        "lock" in dotted(f.node.context).lower()
+        for e in unit.flow.events
+        for f in e.frames
+        if f.kind == "region" and hasattr(f.node, "context")
+    )
