@@ -216,10 +216,13 @@ def _expr(value: Expr, around: _Around) -> Iterator[Command]:
             chain: list[tuple[str, Word]] = []
             inner: Expr = value
             while isinstance(inner, Call) and isinstance(inner.callee, Name) and inner.callee.id == ">" and len(inner.args) == 3:
-                chain.append((word_of(inner.args[1].value) or "", word_of(inner.args[2].value, around.shared)))
+                target = inner.args[2].value
+                chain.append((word_of(inner.args[1].value) or "", word_of(target, around.shared)))
+                if isinstance(target, Call | Text):
+                    yield from _expr(target, replace(around, stdout="pipe"))
                 inner = inner.args[0].value
-            for operator, target in reversed(chain):
-                around = _redirect(around, operator, target)
+            for operator, where in reversed(chain):
+                around = _redirect(around, operator, where)
             yield from _expr(inner, around)
         elif name == "&" and value.args:
             yield from _expr(value.args[0].value, replace(around, background=True))
