@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowaudit.scanner.facts import Assign, Const, Expr, FileFacts, Import, Index, Name, Table
-from flowaudit.scanner.program import ECMASCRIPT, ClassRef, UnitRef
+from flowaudit.scanner.program import ECMASCRIPT, ClassRef, UnitRef, last_name
 from flowaudit.scanner.value import MAX_DEPTH, MAX_VALUES, Value
 
 if TYPE_CHECKING:
     from flowaudit.scanner.resolve import Resolver
+
+MAX_HOOKS = 4
+"""Derived classes whose own method may be meant by a call on their base."""
 
 
 class Members:
@@ -18,6 +21,7 @@ class Members:
     def __init__(self, resolver: Resolver) -> None:
         self.resolver = resolver
         self.program = resolver.program
+        self._derived: dict[str, list[ClassRef]] | None = None
 
     # -- attributes --------------------------------------------------------------------------------------------------------------
     def attribute(self, base: Value, name: str) -> list[Value]:
@@ -29,7 +33,8 @@ class Members:
             case "module":
                 return self._member(str(ref), name, set())
             case "class" | "object" if isinstance(ref, ClassRef):
-                return self._class_attribute(ref, name, base.kind, set())
+                found = self._class_attribute(ref, name, base.kind, set())
+                return found if base.kind == "class" or any(v.kind != "ext" for v in found) else self._below(ref, name) or found
             case "super" if isinstance(ref, ClassRef):
                 return [
                     v
@@ -51,6 +56,20 @@ class Members:
                 ]
             case _:
                 return []
+
+    def _below(self, cls: ClassRef, name: str) -> list[Value]:
+        """A method that only the classes derived from this one have (a template method's hook); nothing when more than four have it."""
+        if self._derived is None:
+            self._derived = {}
+            for other in self.program.classes.values():
+                for base in other.cls.bases:
+                    self._derived.setdefault(last_name(base.base if isinstance(base, Index) else base).rpartition("\\")[2], []).append(other)
+        found = [
+            method
+            for other in self._derived.get(cls.name, ())
+            if (method := other.methods.get(name)) is not None and any(b.ref is cls for b in self.bases(other))
+        ]
+        return [Value("unit", method.key, method) for method in found] if len(found) <= MAX_HOOKS else []
 
     def _class_attribute(self, cls: ClassRef, name: str, kind: str, seen: set[str]) -> list[Value]:
         if cls.key in seen or len(seen) > MAX_DEPTH:

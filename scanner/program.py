@@ -97,10 +97,21 @@ class Program:
     # -- Python modules ------------------------------------------------------------------------------------------------------
     def python_module(self, dotted: str, importer: str) -> str | None:
         """The file of a dotted module: an exact path first, else the file with that suffix nearest to the importer."""
-        found = self.modules.get(dotted)
+        found = [p for p in self.modules.get(dotted, ()) if self._importable(p, dotted, importer)]
         if not found:
             return None
         return min(found, key=lambda p: (-len(posixpath.commonprefix([p, importer])), len(p), p))
+
+    def _importable(self, path: str, dotted: str, importer: str) -> bool:
+        """Whether a file may be the module of an absolute import: what stands inside a package is not named without it
+        (`import requests` is not `shop/orders/requests.py`); a single name outside the root is one of the importer's own folders."""
+        parts = path.removesuffix(".py").removesuffix("/__init__").split("/")
+        above = "/".join(parts[: len(parts) - dotted.count(".") - 1])
+        if not above:
+            return True
+        if f"{above}/__init__.py" in self.files:
+            return False
+        return "." in dotted or not importer or importer.startswith(above + "/")
 
     def python_relative(self, importer: str, level: int, module: str) -> str | None:
         """The file of a relative import."""
