@@ -87,14 +87,14 @@ def _finding(job: Job, confidence: Confidence) -> Finding:
     every = f"every {job.gap / 60:g} min"
     why = "a loop of open length" if job.loops else f"{len(job.sites)} calls to systems" if job.sites else "work that grows with the shop"
     systems = sorted({s.system for s in job.sites if s.system})
-    name = job.schedule.name or job.command
+    name = job.label
     return Finding(
         rule=RULE.id,
         at=job.at,
-        message=f"{name[:80]} starts {every} and nothing keeps two runs apart: {why} can outlast the period.",
+        message=f"{name} starts {every} and nothing keeps two runs apart: {why} can outlast the period.",
         confidence=confidence,
         vector="duplicated",
-        key=f"{job.schedule.platform}|{name[:120]}",
+        key=f"{job.schedule.platform}|{name}",
         path=(Step(job.at, f"starts {every}"), *job.loops[:3]) if job.loops else (),
         related=tuple(Step(s.at(), f"calls {s.name}") for s in job.sites[:10]),
         looked=("lock in the line", "lock in the scripts and code it starts", "platform setting", "deadline"),

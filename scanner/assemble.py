@@ -56,7 +56,8 @@ def _systems(graph: FlowGraph) -> tuple[SystemItem, ...]:
                 hosts.setdefault(found[0].id, set()).add(host)
         for imported in file.imports:
             entry = graph.catalog.module(file.language, imported.module.lstrip("\\"))
-            if entry is not None and entry.kind == "system" and not (imported.level or imported.module.startswith(".")):
+            own = imported.level or imported.module.startswith(".") or (file.language == "python" and graph.program.python_module(imported.module, file.path))
+            if entry is not None and entry.kind == "system" and not own:
                 system = _system_id(graph, entry.id)
                 evidence.setdefault(system, []).append(file.locate(imported.start, imported.end))
     out = []

@@ -70,6 +70,16 @@ class Job:
         return self.schedule.target or self.schedule.name
 
     @property
+    def label(self) -> str:
+        """A short name: the schedule's own, else the program behind the wrappers with its first words."""
+        main = next((c for c in reversed(self.commands) if c.what.kind != "program"), self.commands[-1] if self.commands else None)
+        if main is None:
+            return (self.schedule.name or self.command)[:80]
+        first = next((w for w in main.words if w and not w.startswith("-")), "")
+        program = main.program.rpartition("/")[2]
+        return f"{program} {first.rpartition('/')[2] if first.startswith('/') else first}".strip()[:80]
+
+    @property
     def overlap(self) -> str:
         """What the platform does when a run is still going: never | possible | queued | ""."""
         return self.entry.overlap if self.entry is not None else ""
