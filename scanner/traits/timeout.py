@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flowaudit.scanner.catalog import Known, Timeouts
 from flowaudit.scanner.entries import decorator_symbol
-from flowaudit.scanner.facts import Assign, Attr, Call, Choice, Const, Expr, Items, Name, Op, Region
+from flowaudit.scanner.facts import Assign, Attr, Call, Choice, Const, Expr, Items, Loop, Name, Op, Region
 from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.graph import FlowGraph, Site
 from flowaudit.scanner.program import ClassRef, UnitRef, dotted, last_name
@@ -45,7 +45,7 @@ def _below(version: str, bound: str) -> bool:
 def _find(graph: FlowGraph, site: Site) -> Trait:
     looked: list[str] = []
     unknown = False
-    for step in (_in_call, _on_client, _in_region, _process_wide):
+    for step in (_in_call, _by_argument, _on_client, _in_region, _process_wide):
         found = step(graph, site, looked)
         if found is None:
             continue
@@ -78,6 +78,23 @@ def _in_call(graph: FlowGraph, site: Site, looked: list[str]) -> Trait | None:
     if judged is not None:
         return judged
     return Trait("unknown", why="options that could not be followed") if options.open else None
+
+
+def _by_argument(graph: FlowGraph, site: Site, looked: list[str]) -> Trait | None:
+    """A call that is handed its client (`send_mail(connection=backend)`): the limit given where that was built."""
+    if not site.known.symbol.handler:
+        return None
+    options = Options(graph, site.unit, site.call)
+    for place in site.known.symbol.handler:
+        for unit, expr in options.get(place):
+            values = graph.resolver.values(expr, unit)
+            for value in values:
+                found = _built(graph, site, value, looked)
+                if found is not None:
+                    return found
+            if not values:
+                return Trait("unknown", why="a client handed in that could not be followed")
+    return None
 
 
 def judge(graph: FlowGraph, known: Known, found: list[tuple[UnitRef, Expr]]) -> Trait | None:
@@ -377,11 +394,33 @@ def _option(graph: FlowGraph, unit: UnitRef, call: Call, known: Known) -> Trait 
     names = {str(p) for p in known.symbol.timeout}
     if len(call.args) >= 3 and last_name(call.args[1].value) in names:
         return judge(graph, known, [(unit, call.args[2].value)])
+    if len(call.args) >= 3 and _variable(unit, call.args[1].value):
+        return _option_table(graph, unit, call, known, names)
     if len(call.args) == 2:
         options = Options(graph, unit, call)
         found = [pair for name in names for pair in options.inside(unit, call.args[1].value, name)]
         return judge(graph, known, found) or (Trait("unknown", why="an option table that could not be followed") if options.open else None)
     return None
+
+
+def _variable(unit: UnitRef, expr: Expr) -> bool:
+    """Whether an option's name is itself a value worked out at run time (not the constant that names it)."""
+    if isinstance(expr, Name):
+        return expr.id in unit.flow.assigns or any(p.name == expr.id for p in unit.unit.params)
+    return not isinstance(expr, Const | Attr)
+
+
+def _option_table(graph: FlowGraph, unit: UnitRef, call: Call, known: Known, names: set[str]) -> Trait:
+    """`foreach ($options as $key => $value) curl_setopt($ch, $key, $value)`: what the table that is looped over holds."""
+    event = unit.flow.call_event(call)
+    for frame in reversed(event.frames) if event is not None else ():
+        if frame.kind == "loop" and isinstance(frame.node, Loop):
+            options = Options(graph, unit, call)
+            found = [pair for name in names for pair in options.inside(unit, frame.node.source, name)]
+            judged = judge(graph, known, found)
+            if judged is not None:
+                return judged
+    return Trait("unknown", why="an option whose name is worked out at run time")
 
 
 # ---- around the call -----------------------------------------------------------------------------------------------------------
@@ -454,4 +493,7 @@ def _setting(graph: FlowGraph, setting: str) -> Trait | None:
                 and node.target.name == last
             ):
                 return Trait("present", at=unit.at(node))
+            if event.kind == "assign" and isinstance(node, Assign) and setting.isupper() and dotted(node.target) == setting:
+                if not (isinstance(node.value, Const) and node.value.value is None):
+                    return Trait("present", at=unit.at(node))
     return None
