@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-FORMAT = 1
+FORMAT = 2
 """Raise it when the tables change."""
 MAX_BYTES = 600_000_000
 """Size above which the least recently used facts are dropped, down to KEEP of it."""
@@ -69,7 +69,7 @@ class Cache:
                 db = sqlite3.connect(path, timeout=WAIT, isolation_level=None)
                 db.execute("PRAGMA journal_mode=WAL")
                 db.execute("PRAGMA synchronous=NORMAL")
-                db.execute("CREATE TABLE IF NOT EXISTS facts (key BLOB PRIMARY KEY, data BLOB NOT NULL, used INTEGER NOT NULL) WITHOUT ROWID")
+                db.execute("CREATE TABLE IF NOT EXISTS facts (key BLOB PRIMARY KEY, data BLOB NOT NULL, used INTEGER NOT NULL)")
                 db.execute("CREATE TABLE IF NOT EXISTS blobs (name TEXT PRIMARY KEY, data BLOB NOT NULL, used INTEGER NOT NULL)")
                 self._db = db
                 return
@@ -183,9 +183,10 @@ class Cache:
     def _evict(db: sqlite3.Connection, limit: int) -> None:
         page = db.execute("PRAGMA page_size").fetchone()[0]
         pages = db.execute("PRAGMA page_count").fetchone()[0] - db.execute("PRAGMA freelist_count").fetchone()[0]
-        over = pages * page - limit * KEEP
         if pages * page <= limit:
             return
+        content = db.execute("SELECT total(length(data)) FROM facts").fetchone()[0]
+        over = (1 - limit * KEEP / (pages * page)) * content  # in bytes of content, as rows fill whole pages
         drop = []
         for key, size in db.execute("SELECT key, length(data) FROM facts ORDER BY used, key"):
             if over <= 0:

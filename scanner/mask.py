@@ -38,7 +38,7 @@ _QUOTED = re.compile(
     r"(?P<quote>['\"`])(?P<value>(?:(?!(?P=quote)).){1,500})(?P=quote)",
     re.IGNORECASE,
 )
-_BARE = re.compile(rf"(?P<name>\b\w{{0,40}}(?:{_WORDS})\w{{0,20}})(?P<gap>\s*[=:]\s*)(?P<value>[^\s'\"`,;)(}}\]{{$<]{{6,500}})(?![(.\[\w])", re.IGNORECASE)
+_BARE = re.compile(rf"(?P<name>\b\w{{0,40}}(?:{_WORDS})\w{{0,20}})(?P<gap>\s*[=:]\s*)(?P<value>[^\s'\"`,;)(}}\[\]{{$<]{{6,500}}+)(?![(\[])", re.IGNORECASE)
 _OPTION = re.compile(r"((?:^|\s)(?:-u|--user|--proxy-user|-p|--password|--http-password)[ =]?)(['\"]?)([^\s'\":$]{1,100}:)?([^\s'\"$]{3,200})\2")
 _LONG = re.compile(r"(['\"`])([A-Za-z0-9+/=_-]{24,200})\1")
 _CARD = re.compile(r"(?<![\w.-])(?:\d[ -]?){12,18}\d(?![\w-])")
@@ -83,7 +83,7 @@ def _random(value: str) -> bool:
 
 def luhn(digits: str) -> bool:
     """Whether digits are a payment card number by their check digit."""
-    if not 13 <= len(digits) <= 19 or len(set(digits)) < 3:
+    if not 13 <= len(digits) <= 19 or len(set(digits)) < 2:
         return False
     total = 0
     for place, char in enumerate(reversed(digits)):
