@@ -113,9 +113,7 @@ def _finding(graph: FlowGraph, unit: UnitRef, out: Outgoing, steps: tuple[Step, 
         vector=vector,
         key=f"{unit.unit.name}|{out.name}|{'enqueue' if out.queued else 'call'}",
         path=(*graph.path_to(unit), *steps, Step(at, "leaves the transaction")),
-        related=(*(Step(unit.at(o.event), "also inside the transaction") for o in more), *(s for s in steps[:1] if s.at.path == unit.path))[
-            :20
-        ],
+        related=(steps[0], *(Step(unit.at(o.event), "also inside the transaction") for o in more))[:20],
         looked=(
             "on-commit hooks",
             "afterCommit of the job or the queue",

@@ -63,7 +63,9 @@ class Members:
             self._derived = {}
             for other in self.program.classes.values():
                 for base in other.cls.bases:
-                    self._derived.setdefault(last_name(base.base if isinstance(base, Index) else base).rpartition("\\")[2], []).append(other)
+                    self._derived.setdefault(last_name(base.base if isinstance(base, Index) else base).rpartition("\\")[2], []).append(
+                        other
+                    )
         found = [
             method
             for other in self._derived.get(cls.name, ())
@@ -111,7 +113,8 @@ class Members:
                 external.extend(found)
             elif base.kind == "ext":
                 external.append(Value("ext", f"{base.name}.{name}"))
-        return out or external[:1]
+        named = [v for v in external if self.resolver.catalog.symbol(cls.file.language, v.name)]
+        return out or (named or external)[:1]
 
     def bases(self, cls: ClassRef) -> list[Value]:
         """The base classes: `class` values of the program or `ext` names."""

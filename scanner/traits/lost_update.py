@@ -21,7 +21,6 @@ FIELD = re.compile(
 )
 """Fields that two orders change at once."""
 _SAVES = re.compile(r"^(?:save|asave|flush|commit|persist|store|update|write|push|saveOrFail|saveQuietly)$")
-_PLAIN = frozenset({"self", "cls", "stats", "summary", "totals", "result", "context", "row", "line", "item", "data"})
 LOOKED = ("a row lock on the read", "an atomic update in the database", "a version column", "a lock around it")
 MAX_CALLERS = 4
 
@@ -56,8 +55,7 @@ def _changed(graph: FlowGraph, unit: UnitRef, event: Event) -> tuple[Event, str,
         if not FIELD.search(target.name) or not _by_amount(node, target.name):
             return None
         subject = dotted(target.base) or last_name(target.base)
-        head = subject.split(".")[0]
-        if (head in _PLAIN and "." not in subject) or _fresh(graph, unit, target.base, event) or _atomic(node.value):
+        if _fresh(graph, unit, target.base, event) or _atomic(node.value):
             return None
         saved = _saved(graph, unit, event, subject)
         return (event, subject, target.name, saved) if saved is not None else None
@@ -137,7 +135,11 @@ def _fresh(graph: FlowGraph, unit: UnitRef, base: Expr, event: Event) -> bool:
     for assigned in unit.flow.assigns.get(base.id, ()):
         node = assigned.node
         if isinstance(node, Assign) and isinstance(node.value, Call) and assigned.order < event.order:
-            if node.value.new or any(v.kind == "class" for v in graph.resolver.values(node.value.callee, unit)):
+            if (
+                node.value.new
+                or (isinstance(node.value.callee, Name) and node.value.callee.id[:1].isupper())
+                or any(v.kind == "class" for v in graph.resolver.values(node.value.callee, unit))
+            ):
                 return True
     return False
 

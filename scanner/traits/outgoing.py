@@ -63,9 +63,12 @@ def _composes(graph: FlowGraph, unit: UnitRef, outer: Call) -> bool:
 
 
 def _waits(graph: FlowGraph, unit: UnitRef, event: Event) -> bool:
-    """Whether the job itself says that it is sent after the commit: a field, a base class."""
+    """Whether the job itself says that it is sent after the commit: a stamp among its arguments, a field, a base class."""
     call = event.node
     assert isinstance(call, Call)
+    for inner in unit.flow.calls:
+        if inner.outer is call and (known := graph.resolver.known(unit, inner)) is not None and known.symbol.role == "on-commit":
+            return True
     owners = [e.head.owner for e in graph.edge_of(unit, event) if e.kind == "enqueues" and e.head.owner is not None]
     exprs: list[Expr] = [a.value for a in call.args[:2]]
     if not isinstance(call.callee, Call) and (base := getattr(call.callee, "base", None)) is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 
 from flowaudit.scanner.entries import decorator_symbol
-from flowaudit.scanner.facts import Assign, Call, Closure, Const, Expr, Index, Name, Region, Table
+from flowaudit.scanner.facts import Assign, Call, Closure, Const, Expr, Index, Loop, Name, Region, Table
 from flowaudit.scanner.flow.events import Event, dominates
 from flowaudit.scanner.graph import Edge, FlowGraph
 from flowaudit.scanner.program import UnitRef, last_name
@@ -20,6 +20,8 @@ MAX_CALLERS = 5
 """Calls up at which a transaction is still looked for."""
 _BREAKS = frozenset({"on-commit", "enqueue", "publish", "spawn", "entry"})
 """Callbacks handed to these run after, or outside, the transaction around them."""
+_AWAY = frozenset({"on-commit", "spawn"})
+_COLLECTS = frozenset({"append", "push", "add", "extend"})
 
 
 def transaction_around(graph: FlowGraph, unit: UnitRef, event: Event) -> tuple[Step, ...]:
@@ -42,6 +44,13 @@ def _opened_here(graph: FlowGraph, unit: UnitRef, event: Event) -> Step | None:
     for frame in reversed(event.frames):
         if frame.kind == "region" and isinstance(frame.node, Region) and opens(graph, unit, frame.node.context):
             return Step(unit.at(frame.node.context), "transaction opened")
+        if (
+            frame.kind == "loop"
+            and isinstance(frame.node, Loop)
+            and isinstance(frame.node.source, Call)
+            and _yields_inside(graph, unit, frame.node.source)
+        ):
+            return Step(unit.at(frame.node.source), "transaction held open by this generator while the loop runs")
     begun = _begun(graph, unit, event)
     return Step(unit.at(begun), "transaction begun") if begun is not None else None
 
@@ -155,17 +164,23 @@ def _yields_inside(graph: FlowGraph, unit: UnitRef, context: Expr) -> bool:
 
 
 def deferred(graph: FlowGraph, unit: UnitRef, event: Event) -> bool:
-    """Whether the event is put off until after the commit: inside a closure given to an on-commit hook, or in a chain that says so."""
+    """Whether the event runs after the commit, or outside: given to an on-commit hook or a spawned task, in a chain that says so, or only collected."""
     outer = event.outer
     while outer is not None:
         at = unit.flow.call_event(outer)
         if at is None:
             break
         known = graph.resolver.known(unit, at)
-        if known is not None and known.symbol.role == "on-commit":
+        if known is not None and known.symbol.role in _AWAY:
+            return True
+        if event.use == "argument" and not event.awaited and last_name(outer.callee) in _COLLECTS and _is_async(graph, unit, event):
             return True
         outer = at.outer
-    return any(e.kind == "callback" and e.known is not None and e.known.symbol.role == "on-commit" for e in graph.callers(unit))
+    return any(e.kind == "callback" and e.known is not None and e.known.symbol.role in _AWAY for e in graph.callers(unit))
+
+
+def _is_async(graph: FlowGraph, unit: UnitRef, event: Event) -> bool:
+    return event.kind == "call" and any(t.unit is not None and "async" in t.unit.unit.traits for t in graph.resolver.targets(unit, event))
 
 
 def _begun(graph: FlowGraph, unit: UnitRef, event: Event) -> Event | None:
