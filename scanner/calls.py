@@ -193,18 +193,18 @@ class Calls:
         language = where.language
         for target in targets:
             if target.unit is None:
-                symbol = self.catalog.symbol(language, target.name)
-                if symbol and self._applies(symbol, call):
-                    return symbol
+                for meaning in self.catalog.meanings(language, target.name):
+                    if self._applies(meaning, call):
+                        return meaning
         if isinstance(call.callee, Attr) and not any(t.unit and t.certainty == "sure" for t in targets):
             receiver = last_name(call.callee.base) or (last_name(call.callee.base.callee) if isinstance(call.callee.base, Call) else "")
             by_receiver = self.catalog.received(language, call.callee.name, receiver)
             if by_receiver is not None and self._applies(by_receiver, call):
                 return by_receiver
             for tail in (f"*.{receiver}.{call.callee.name}", "*." + call.callee.name):
-                anything = self.catalog.symbol(language, tail)
-                if anything and self._applies(anything, call):
-                    return anything
+                for meaning in self.catalog.meanings(language, tail):
+                    if self._applies(meaning, call):
+                        return meaning
         return None
 
     @staticmethod
@@ -266,6 +266,31 @@ def argument(call: object, unit: UnitRef, name: str) -> Expr | None:
                 for pair in arg.value.pairs:
                     if isinstance(pair.key, Const) and pair.key.value == name:
                         return pair.value
+    return None
+
+
+def place(call: Call, where: str | int) -> Expr | None:
+    """An argument by keyword, position, or "place.key" inside a table argument; None when it is not passed."""
+    if isinstance(where, int):
+        plain = [a for a in call.args if a.name is None]
+        return plain[where].value if where < len(plain) and not any(a.splat for a in plain[: where + 1]) else None
+    if where.startswith("-"):
+        return flags(call).get(where)
+    head, dot, rest = where.partition(".")
+    if dot:
+        outer = place(call, int(head) if head.isdigit() else head)
+        return in_table(outer, rest) if outer is not None else None
+    return next((a.value for a in call.args if a.name == where), None)
+
+
+def in_table(expr: Expr, key: str) -> Expr | None:
+    """The value of a key in a table literal ("a.b" goes into nested tables); None when it is not there."""
+    if not isinstance(expr, Table):
+        return None
+    head, dot, rest = key.partition(".")
+    for pair in expr.pairs:
+        if pair.key is not None and ((isinstance(pair.key, Const) and pair.key.value == head) or last_name(pair.key) == head):
+            return in_table(pair.value, rest) if dot else pair.value
     return None
 
 

@@ -6,6 +6,7 @@ import fnmatch
 import re
 from collections.abc import Iterator
 
+from flowaudit.scanner.calls import place
 from flowaudit.scanner.catalog import Known
 from flowaudit.scanner.facts import Binding, Call, Const, Expr, Items, Schedule, Text
 from flowaudit.scanner.graph import EntryPoint, FlowGraph
@@ -21,6 +22,7 @@ def find(graph: FlowGraph) -> Iterator[EntryPoint]:
     for unit in list(graph.program.units.values()):
         yield from decorated(graph, unit)
         yield from registered(graph, unit)
+        yield from by_name(graph, unit)
     for cls in graph.program.classes.values():
         yield from inherited(graph, cls)
     for file in graph.program.files.values():
@@ -53,6 +55,8 @@ def point(graph: FlowGraph, known: Known, unit: UnitRef, at: object, name: str, 
         or (unit.owner is not None and _WEBHOOK.search(unit.owner.name))
     ):
         kind, repeat, background, failure = "webhook", "delivery", True, "redelivered"
+    if not repeat and kind in {"task", "consumer", "job"} and retried(unit, known, options):
+        repeat = "retry"
     holder = at if isinstance(at, UnitRef) else unit
     return EntryPoint(
         kind,
@@ -66,6 +70,23 @@ def point(graph: FlowGraph, known: Known, unit: UnitRef, at: object, name: str, 
         known,
         options,
     )
+
+
+RETRY_OPTIONS = frozenset({"autoretry_for", "acks_late", "retry_backoff", "reject_on_worker_lost", "retry_kwargs"})
+RETRY_FIELDS = frozenset({"tries", "maxTries", "retries", "max_retries", "backoff", "retry"})
+
+
+def retried(unit: UnitRef, known: Known, options: dict[str, Expr]) -> bool:
+    """Whether a task says that it runs again after a failure: an option, a call of its own retry, a field of the job class."""
+    places = {str(p) for p in (*known.symbol.attempts, *known.symbol.retries_on)} | RETRY_OPTIONS
+    if any(not (isinstance(options[p], Const) and options[p].value in {False, None}) for p in places & options.keys()):  # type: ignore[union-attr]
+        return True
+    for event in unit.flow.calls:
+        call = event.node
+        if isinstance(call, Call) and last_name(call.callee) == "retry" and dotted(call.callee).split(".")[0] in {"self", "task", unit.name}:
+            return True
+    fields = unit.owner.cls.fields if unit.owner is not None else ()
+    return any(last_name(f.target) in RETRY_FIELDS and not (isinstance(f.value, Const) and f.value.value in {0, 1, None}) for f in fields)
 
 
 def decorated(graph: FlowGraph, unit: UnitRef) -> Iterator[EntryPoint]:
@@ -140,7 +161,7 @@ def registered(graph: FlowGraph, unit: UnitRef) -> Iterator[EntryPoint]:
         name = literal(call.args[0].value)
         options = {a.name or str(i): a.value for i, a in enumerate(call.args)}
         places = known.symbol.handler
-        chosen = [options[str(p)] for p in places if str(p) in options] if places else [a.value for a in call.args]
+        chosen = [found for p in places if (found := place(call, p)) is not None]
         for expr in chosen or [a.value for a in call.args]:
             for value in graph.resolver.values(expr, unit, event.path):
                 for handler in handlers(graph, value):
@@ -156,8 +177,17 @@ def _moved(entry: EntryPoint, unit: UnitRef, call: Call) -> EntryPoint:
     return entry
 
 
+def by_name(graph: FlowGraph, unit: UnitRef) -> Iterator[EntryPoint]:
+    """A function that a platform finds by its name alone (`def lambda_handler(event, context)`), told by its first parameter as well."""
+    if unit.unit.kind == "function" and unit.unit.params and unit.unit.params[0].name in {"event", "evt", "records", "message"}:
+        known = graph.catalog.symbol(unit.language, "def " + unit.name)
+        if known is not None and known.symbol.role == "entry":
+            yield point(graph, known, unit, unit, unit.unit.name, {})
+
+
 def inherited(graph: FlowGraph, cls: ClassRef) -> Iterator[EntryPoint]:
     """Methods that a framework calls on a subclass of one of its classes; the symbol's `handler` names them."""
+    yield from _class_decorated(graph, cls)
     todo, seen = list(graph.resolver.bases(cls)), {cls.key}
     while todo:
         base = todo.pop(0)
@@ -170,10 +200,25 @@ def inherited(graph: FlowGraph, cls: ClassRef) -> Iterator[EntryPoint]:
         known = graph.catalog.symbol(cls.file.language, base.name) or graph.catalog.symbol(cls.file.language, "*." + last)
         if known is None or known.symbol.role != "entry":
             continue
-        for place in known.symbol.handler:
+        for wanted in known.symbol.handler:
             for name, method in cls.methods.items():
-                if fnmatch.fnmatchcase(name, str(place)):
+                if fnmatch.fnmatchcase(name, str(wanted)):
                     yield point(graph, known, method, method, f"{cls.name}.{name}", {})
+
+
+def _class_decorated(graph: FlowGraph, cls: ClassRef) -> Iterator[EntryPoint]:
+    """A class with a decorator or attribute that the catalogue calls an entry; the symbol's `handler` names the methods it runs."""
+    first = next(iter(cls.methods.values()), None)
+    for decorator in cls.cls.decorators if first is not None else ():
+        known = decorator_symbol(graph, first, decorator) if first is not None else None
+        if known is None or known.symbol.role != "entry" or not known.symbol.handler:
+            continue
+        args = decorator.args if isinstance(decorator, Call) else ()
+        options = {a.name or str(i): a.value for i, a in enumerate(args)}
+        for wanted in known.symbol.handler:
+            for name, method in cls.methods.items():
+                if fnmatch.fnmatchcase(name, str(wanted)):
+                    yield point(graph, known, method, method, literal(args[0].value) if args else f"{cls.name}.{name}", options)
 
 
 def bound(graph: FlowGraph, path: str, fact: Binding) -> Iterator[EntryPoint]:

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flowaudit.scanner import entries, starts
-from flowaudit.scanner.calls import flags
+from flowaudit.scanner.calls import place
 from flowaudit.scanner.catalog import Catalog, Known
 from flowaudit.scanner.facts import Attr, Call, Closure, Const, Expr, FileFacts, Items, Name, Pair, Schedule, Table, Text
 from flowaudit.scanner.flow.events import Event
@@ -136,31 +136,6 @@ def _inline(graph: FlowGraph, unit: UnitRef, event: Event) -> None:
 
 
 # ---- integration calls -----------------------------------------------------------------------------------------------------
-def place(call: Call, where: str | int) -> Expr | None:
-    """An argument by keyword, position, or "place.key" inside a table argument; None when it is not passed."""
-    if isinstance(where, int):
-        plain = [a for a in call.args if a.name is None]
-        return plain[where].value if where < len(plain) and not any(a.splat for a in plain[: where + 1]) else None
-    if where.startswith("-"):
-        return flags(call).get(where)
-    head, dot, rest = where.partition(".")
-    if dot:
-        outer = place(call, int(head) if head.isdigit() else head)
-        return in_table(outer, rest) if outer is not None else None
-    return next((a.value for a in call.args if a.name == where), None)
-
-
-def in_table(expr: Expr, key: str) -> Expr | None:
-    """The value of a key in a table literal ("a.b" goes into nested tables); None when it is not there."""
-    if not isinstance(expr, Table):
-        return None
-    head, dot, rest = key.partition(".")
-    for pair in expr.pairs:
-        if pair.key is not None and ((isinstance(pair.key, Const) and pair.key.value == head) or last_name(pair.key) == head):
-            return in_table(pair.value, rest) if dot else pair.value
-    return None
-
-
 def _site(graph: FlowGraph, unit: UnitRef, event: Event, call: Call, known: Known) -> Site | None:
     symbol = known.symbol
     url = ""

@@ -173,7 +173,11 @@ class Program:
     def php_class(self, file: FileFacts, name: str) -> tuple[ClassRef | None, str]:
         """The class of a PHP name, and its full name (for an external one: without the file's namespace if only that makes sense)."""
         full = self.php_name(file, name)
-        return self.php.get(full.lower()), full
+        found = self.php.get(full.lower())
+        if found is None and "\\" in name and name.partition("\\")[0] not in self.imports.get(file.path, {}):
+            # the lowering drops a leading backslash, and a qualified name without an import is nearly always written with one
+            return self.php.get(name.lower()), name
+        return found, full
 
 
 def _stem(path: str) -> str:

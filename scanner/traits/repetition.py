@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from flowaudit.scanner.facts import Arg, Assign, Attr, Call, Const, Expr, Op
+from flowaudit.scanner.facts import Arg, Assign, Attr, Call, Expr, Op
 from flowaudit.scanner.graph import EntryPoint, FlowGraph
-from flowaudit.scanner.program import UnitRef, dotted, last_name
+from flowaudit.scanner.program import UnitRef, last_name
 from flowaudit.scanner.rule import Step
 from flowaudit.scanner.traits.checks import checked
 from flowaudit.scanner.traits.records import Effect, effects_in
@@ -69,22 +69,8 @@ def why_repeated(graph: FlowGraph, entry: EntryPoint) -> str:
         return "its sender delivers at least once"
     if entry.repeat != "retry":
         return ""
-    if entry.options.keys() & _RETRY_OPTIONS:
-        option = min(entry.options.keys() & _RETRY_OPTIONS)
-        value = entry.options[option]
-        return "" if isinstance(value, Const) and value.value in {False, None} else f"the task is retried ({option})"
-    for event in entry.unit.flow.calls:
-        call = event.node
-        if isinstance(call, Call) and last_name(call.callee) == "retry" and dotted(call.callee).startswith(("self.", "task.")):
-            return "the task retries itself"
-    if entry.unit.owner is not None and entry.platform != "celery":
-        for assigned in entry.unit.owner.cls.fields:
-            name = last_name(assigned.target)
-            if name in {"tries", "maxTries", "retries", "max_retries", "backoff"} and not (
-                isinstance(assigned.value, Const) and assigned.value.value in {0, 1, None}
-            ):
-                return f"the job is retried (${name})"
-    return ""
+    options = sorted(entry.options.keys() & _RETRY_OPTIONS)
+    return f"the {entry.kind} is retried{f' ({options[0]})' if options else ''}"
 
 
 def unguarded_effects(graph: FlowGraph, entry: EntryPoint) -> Iterator[Unguarded]:
