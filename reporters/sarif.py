@@ -56,11 +56,7 @@ def log(report: Report) -> dict[str, Any]:
                 "version": report.version,
                 "informationUri": HOME,
                 "rules": rules,
-                "notifications": [
-                    {"id": "skipped", "name": "Skipped", "shortDescription": {"text": "A file, or a part of one, was not read."}},
-                    {"id": "failed", "name": "Failed", "shortDescription": {"text": "A part of the tool failed; the rest of the report is complete."}},
-                    {"id": "coverage", "name": "Coverage", "shortDescription": {"text": "What the audit could not see, and notes on suppressions."}},
-                ],
+                "notifications": [_kind(*row) for row in _KINDS],
             }
         },
         "automationDetails": {"id": f"order-flow/{_segment(report.roots[0] if report.roots else '')}/"},
@@ -69,6 +65,23 @@ def log(report: Report) -> dict[str, Any]:
         "results": [_result(ranked, index, report) for ranked in kept],
     }
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+
+
+_KINDS = (
+    ("skipped", "NotRead", "A file, or a part of one, was not read.", "Look at the reason: too large, not text, broken syntax, no right to read it."),
+    ("failed", "ToolFailed", "A part of the tool failed.", "The rest of the report is complete; please report the fault."),
+    ("coverage", "AuditCoverage", "What the audit could not see, and notes on suppressions.", "State in [assume] of the configuration what stands elsewhere."),
+)
+
+
+def _kind(name: str, title: str, short: str, help_: str) -> dict[str, Any]:
+    return {
+        "id": name,
+        "name": title,
+        "shortDescription": {"text": short},
+        "fullDescription": {"text": f"{short} {help_}"},
+        "help": {"text": help_},
+    }
 
 
 def _segment(text: str) -> str:

@@ -39,7 +39,10 @@ def test_gitignore_is_read_as_git_reads_it(make_repo: Make) -> None:
 
 
 def test_a_gitignore_above_the_root_counts_within_one_repository(make_repo: Make) -> None:
-    root = make_repo({".git/HEAD": "ref: refs/heads/main\n", ".gitignore": "/shop/private/\n/other/\n*.tmp.py\n", "shop/private/a.py": "", "shop/b.py": "", "shop/other/c.py": "", "shop/d.tmp.py": ""})  # fmt: skip
+    root = make_repo({
+        ".git/HEAD": "ref: refs/heads/main\n", ".gitignore": "/shop/private/\n/other/\n*.tmp.py\n",
+        "shop/private/a.py": "", "shop/b.py": "", "shop/other/c.py": "", "shop/d.tmp.py": "",
+    })  # fmt: skip
     assert paths(root / "shop") == ["b.py", "other/c.py"]
 
 
@@ -53,10 +56,13 @@ def test_exclude_wins_over_a_gitignore_that_takes_back(make_repo: Make) -> None:
     assert paths(root, exclude=("old.py", "legacy/**")) == ["new.py"]
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["node_modules/a/x.js", "lib/site-packages/x.py", "third_party/x.py", "bower_components/x.js", "web/vendor/autoload.php", "vendor/x.php", "dist/x.js", "build/x.py"],
-)
+APART = (
+    "node_modules/a/x.js", "lib/site-packages/x.py", "third_party/x.py", "bower_components/x.js", "web/vendor/autoload.php", "vendor/x.php",
+    "dist/x.js", "build/x.py",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("path", APART)
 def test_vendored_and_generated_folders_are_one_counted_entry(make_repo: Make, path: str) -> None:
     root = make_repo({path: "", "own.py": ""})
     found = walk(root)

@@ -10,7 +10,7 @@ import pkgutil
 import stat
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -143,4 +143,9 @@ def emit(text: str | bytes, output: str | None) -> None:
         sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
-Runner = Callable[[argparse.Namespace], int]
+def complain(failed: Iterable[str]) -> None:
+    """Say on standard error what failed."""
+    from flowaudit.scanner.mask import visible
+
+    for text in failed:
+        sys.stderr.write(f"flowaudit: {visible(text)}\n".encode("utf-8", "replace").decode())

@@ -27,6 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     meter = _common.Meter(arguments.quiet)
     report = engine.scan(arguments.paths, config, jobs=arguments.jobs, cache=not arguments.no_cache, progress=meter)
     meter.clear()
+    _common.complain(report.failed)
     if arguments.action == "write":
         _common.write(arguments.baseline, baseline.dump(report.findings))
         _say(arguments, f"{len(report.findings)} findings written to {arguments.baseline}")

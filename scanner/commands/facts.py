@@ -6,7 +6,6 @@ Look here first when a finding surprises you, or one is missing: what does not s
 from __future__ import annotations
 
 import argparse
-import sys
 
 from flowaudit.scanner.commands import _common
 
@@ -31,6 +30,5 @@ def run(arguments: argparse.Namespace) -> int:
     for skip in corpus.skipped:
         if skip.path not in corpus.files:
             _common.emit(f"skipped {show.escape(skip.path)}: {show.escape(skip.reason)}\n", None)
-    for failure in corpus.failed:
-        sys.stderr.write(f"flowaudit: {failure}\n")
+    _common.complain(corpus.failed)
     return 2 if corpus.failed else 0

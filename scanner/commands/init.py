@@ -37,6 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     meter = _common.Meter(arguments.quiet)
     report: Report = engine.scan(arguments.paths, config, jobs=arguments.jobs, cache=not arguments.no_cache, progress=meter)
     meter.clear()
+    _common.complain(report.failed)
     _common.emit(text(report), output)
     if output != "-" and not arguments.quiet:
         _common.emit(f"written: {output}\n", None)

@@ -54,8 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             text = reporter.render(report)
         _common.emit(text, arguments.output)
-    for failure in report.failed:
-        sys.stderr.write(f"flowaudit: {failure}\n".encode("utf-8", "replace").decode())
+    _common.complain(report.failed)
     if report.failed or (arguments.strict and report.skipped):
         return 2
     if arguments.fail_on != "never":
