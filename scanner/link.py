@@ -150,7 +150,7 @@ def _site(graph: FlowGraph, unit: UnitRef, event: Event, call: Call, known: Know
         url = next((w for w in words if "://" in w or w.startswith(("{}/", "{}"))), "")
     if known.entry.kind == "http-client" and known.entry.language == "php" and symbol.note == "url-only" and not url.startswith("http"):
         return None
-    host = urlsplit(url).hostname or "" if "://" in url else ""
+    host = _host(url)
     if host and LOOPBACK.match(host):
         return None
     system, stage = symbol.system, symbol.stage
@@ -174,6 +174,14 @@ def _site(graph: FlowGraph, unit: UnitRef, event: Event, call: Call, known: Know
         url,
         "sure" if sure or unit.language == "shell" else "likely",
     )
+
+
+def _host(url: str) -> str:
+    """The host of a URL as far as it is constant; "" when it has none or is no URL at all."""
+    try:
+        return urlsplit(url).hostname or "" if "://" in url else ""
+    except ValueError:
+        return ""
 
 
 def _effect(graph: FlowGraph, call: Call, known: Known, unit: UnitRef) -> str:

@@ -35,8 +35,11 @@ def test_a_format_is_named_by_its_file_and_prints_any_report(name: str) -> None:
 # ---- console ----
 def test_the_terminal_shows_rank_place_evidence_and_coverage() -> None:
     text = console.render(reports.report())
-    for words in ("missing-timeout  shop/pay.py:12:5", "how an order gets here", "1. shop/urls.py:3:5", "looked for: arguments of shop", "fix (quick win)",
-                  "2 findings: ", "3 below the asked confidence", "1 suppressed", "what this audit could not see: 2 timeouts of shop", "shop/broken.py:4: syntax shop"):  # fmt: skip
+    for words in (
+        "missing-timeout  shop/pay.py:12:5", "how an order gets here", "1. shop/urls.py:3:5", "looked for: arguments of shop", "fix (quick win)",
+        "2 findings: ", "3 below the asked confidence", "1 suppressed", "what this audit could not see: 2 timeouts of shop",
+        "shop/broken.py:4: syntax shop",
+    ):  # fmt: skip
         assert words in text
     assert "\x1b" not in text
 
