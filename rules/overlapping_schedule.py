@@ -30,6 +30,7 @@ Take a lock that a dead run gives up by itself (`flock -n`, `concurrencyPolicy: 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 from flowaudit.scanner.graph import FlowGraph
 from flowaudit.scanner.rule import Confidence, Finding, Rule, Step
@@ -52,12 +53,66 @@ MEDIUM = 900
 
 
 def check(graph: FlowGraph) -> Iterator[Finding]:
-    """One finding a job."""
-    for job in jobs(graph):
+    """One finding a job; then jobs that are scheduled twice or meet in the same minute on the same work."""
+    found = jobs(graph)
+    for job in found:
         if job.gap > 0 and job.overlap not in {"never", "queued"} and not job.lock and not _ends_in_time(job):
             confidence = judge(job)
             if confidence is not None:
                 yield _finding(job, confidence)
+    yield from _pairs(found)
+
+
+def _pairs(found: list[Job]) -> Iterator[Finding]:
+    """The same command twice in one place (the later one is reported), or the same program at the same minute with other words (both are)."""
+    groups: dict[tuple[str, tuple[str, ...]], list[Job]] = {}
+    for job in found:
+        if job.programs and job.expression is not None and not job.lock:
+            groups.setdefault((job.schedule.platform, job.programs), []).append(job)
+    for same in groups.values():
+        for later, job in enumerate(same):
+            for other in same[:later]:
+                if other.schedule.target == job.schedule.target and other.schedule.when == job.schedule.when:
+                    yield _met(job, other, "is scheduled twice", "high")
+                    break
+                if job.file.path == other.file.path and _meet(job, other):
+                    yield _met(other, job, "starts in the same minute as", "medium")
+                    yield _met(job, other, "starts in the same minute as", "medium")
+                    break
+
+
+def _meet(job: Job, other: Job) -> bool:
+    """Whether two jobs fire at one moment within the next 32 days."""
+    if job.expression is None or other.expression is None:
+        return False
+    start = datetime(2026, 1, 4, 23, 59, 30, tzinfo=UTC)
+    rarer, oftener = (job, other) if job.gap >= other.gap else (other, job)
+    assert rarer.expression is not None
+    assert oftener.expression is not None
+    for moment in rarer.expression.firings(start, 40):
+        if moment > start + timedelta(days=32):
+            break
+        if oftener.expression.next_after(moment - timedelta(seconds=1)) == moment:
+            return True
+    return False
+
+
+def _met(job: Job, other: Job, words: str, confidence: Confidence) -> Finding:
+    twice = words == "is scheduled twice"
+    tail = "" if twice else f" {other.label} (line {other.at.line}), on the same work"
+    return Finding(
+        rule=RULE.id,
+        variant="duplicate",
+        at=job.at,
+        message=f"{job.label} {words}{tail}: both runs work on the same records at once.",
+        confidence=confidence,
+        vector="duplicated",
+        key=f"{job.schedule.platform}|{job.command[:120]}|{words}",
+        related=(Step(other.at, "the other entry"),),
+        looked=("lock in either line", "the other entries of the file"),
+        entry="schedule",
+        fix="Keep one entry, or give both the same lock.",
+    )
 
 
 def _ends_in_time(job: Job) -> bool:

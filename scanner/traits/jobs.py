@@ -6,7 +6,6 @@ import re
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 
 from flowaudit.scanner.catalog import Entry
 from flowaudit.scanner.entries import decorator_symbol
@@ -55,6 +54,7 @@ class Job:
     problem: str = ""
     gap: float = 0.0
     zone: str = "UTC"
+    zone_known: bool = False
     commands: tuple[Command, ...] = ()
     units: list[UnitRef] = field(default_factory=list)
     reached: list[UnitRef] = field(default_factory=list)
@@ -80,6 +80,20 @@ class Job:
         return f"{program} {first.rpartition('/')[2] if first.startswith('/') else first}".strip()[:80]
 
     @property
+    def options(self) -> dict[str, Scalar]:
+        """The schedule's options by name."""
+        return dict(self.schedule.options)
+
+    @property
+    def programs(self) -> tuple[str, ...]:
+        """The programs of the command line with what they start, without wrappers and options: what makes two jobs the same work."""
+        return tuple(
+            f"{c.what.kind}:{c.what.target}"
+            for c in self.commands
+            if c.program not in {"cd", "sleep", "echo", "true", "export", "source", "."}
+        )
+
+    @property
     def overlap(self) -> str:
         """What the platform does when a run is still going: never | possible | queued | ""."""
         return self.entry.overlap if self.entry is not None else ""
@@ -96,11 +110,12 @@ def jobs(graph: FlowGraph) -> list[Job]:
 
 def _job(graph: FlowGraph, file: FileFacts, schedule: Schedule) -> Job:
     job = Job(file, schedule, file.locate(schedule.start, schedule.end), graph.catalog.entries.get(schedule.platform))
-    zone, job.zone = zone_of(schedule, str(graph.options.get("timezone") or ""))
+    _, job.zone = zone_of(schedule, str(graph.options.get("timezone") or ""))
+    job.zone_known = bool(schedule.zone or graph.options.get("timezone"))
     if schedule.when and UNKNOWN_VALUE not in schedule.when:
         try:
             job.expression = parse(schedule.dialect, schedule.when)
-            job.gap = smallest_gap(job.expression, datetime(2026, 1, 5, tzinfo=UTC).astimezone(zone))
+            job.gap = job.expression.smallest_gap_s or 0.0
         except CronError as error:
             job.problem = str(error)
         except ValueError:
@@ -120,24 +135,6 @@ def _job(graph: FlowGraph, file: FileFacts, schedule: Schedule) -> Job:
     job.units = [e.unit for e in graph.entries if e.schedule is schedule]
     _follow(graph, job)
     return job
-
-
-def smallest_gap(expression: Expression, start: datetime) -> float:
-    """The smallest time between two fires in seconds over the next eight days (or the first three fires), 0 when it fires less than twice a year."""
-    best, before, moment, count = 0.0, None, start - timedelta(seconds=1), 0
-    end = start + timedelta(days=8)
-    while count < 400:
-        following = expression.next_after(moment)
-        if following is None or (following > end and count >= 3):
-            break
-        if before is not None:
-            gap = (following - before).total_seconds()
-            best = gap if best == 0 else min(best, gap)
-            if best <= 60:
-                break
-        before, moment = following, following
-        count += 1
-    return best
 
 
 def _follow(graph: FlowGraph, job: Job) -> None:
