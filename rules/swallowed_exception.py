@@ -36,9 +36,13 @@ from collections.abc import Iterator
 
 from flowaudit.scanner.graph import FlowGraph
 from flowaudit.scanner.program import UnitRef
-from flowaudit.scanner.rule import Finding, Rule, Step
+from flowaudit.scanner.rule import Confidence, Finding, Rule, Step
+from flowaudit.scanner.traits.awaiting import Floating, floating
+from flowaudit.scanner.traits.boundary import Boundary
 from flowaudit.scanner.traits.exposure import entry_label, lowered
+from flowaudit.scanner.traits.response import Unchecked, unchecked
 from flowaudit.scanner.traits.swallow import Swallowed, swallowed
+from flowaudit.scanner.traits.wrongtype import WrongType, wrong_types
 
 RULE = Rule(
     id="swallowed-exception",
@@ -54,42 +58,92 @@ RULE = Rule(
     },
 )
 
+LOOKED = ("re-raise", "a record of the failure", "compensation", "callers that look at the answer", "a retry", "a comment that says why")
+FIXES = {
+    "floating": "Await the promise (or collect all of them and await those) before anything says that the step is done.",
+    "unchecked-response": "Look at the status (raise on a failed one) before the answer is used.",
+    "wrong-type": "Name the class by its full name, or import it.",
+}
+
 
 def check(graph: FlowGraph) -> Iterator[Finding]:
     """One finding a handler, response or promise."""
     for unit in graph.units():
+        dead = set()
+        for wrong in wrong_types(graph, unit):
+            dead.add(wrong.caught.start)
+            yield _wrong(graph, wrong)
         for one in swallowed(graph, unit):
-            yield _handler(graph, one)
+            if one.caught.start not in dead:
+                yield _handler(graph, one)
+        for promise in floating(graph, unit):
+            yield _promise(graph, promise)
+    for site in graph.sites:
+        answer = unchecked(graph, site)
+        if answer is not None:
+            yield _answer(graph, answer)
 
 
 def _handler(graph: FlowGraph, one: Swallowed) -> Finding:
-    unit, caught, boundary = one.unit, one.caught, one.boundary
-    at = unit.at(caught)
-    return _finding(
-        graph,
-        unit,
-        at_end=Step(at, "the failure ends here"),
-        before=Step(unit.at(boundary.event), f"{boundary.words} can fail"),
-        message=f"A failure of {boundary.words} {one.why}.",
-        one=one,
-    )
+    before = Step(one.unit.at(one.boundary.event), f"{one.boundary.words} can fail")
+    end = Step(one.unit.at(one.caught), "the failure ends here")
+    message = f"A failure of {one.boundary.words} {one.why}."
+    related = tuple(Step(u.at(e), note) for u, e, note in one.related)
+    return _finding(graph, one.unit, "", one.boundary, (before, end), message, one.confidence, related)
 
 
-def _finding(graph: FlowGraph, unit: UnitRef, at_end: Step, before: Step, message: str, one: Swallowed) -> Finding:
-    boundary = one.boundary
-    steps = graph.path_to(unit)
+def _wrong(graph: FlowGraph, wrong: WrongType) -> Finding:
+    before = Step(wrong.unit.at(wrong.boundary.event), f"{wrong.boundary.words} can fail")
+    end = Step(wrong.unit.at(wrong.caught), "this handler never runs")
+    message = f"The handler names {wrong.name}, which here means {wrong.meant}; no such class exists, so a failure of {wrong.boundary.words} passes it by."
+    return _finding(graph, wrong.unit, "wrong-type", wrong.boundary, (before, end), message, "high", ())
+
+
+def _promise(graph: FlowGraph, one: Floating) -> Finding:
+    end = Step(one.unit.at(one.event), "nobody waits for it")
+    message = f"The promise of {one.boundary.words} {one.how}: its failure is nobody's, and the flow goes on before it is done."
+    confidence: Confidence = "high" if one.sure and (one.after is not None or one.boundary.kind == "system") else "medium"
+    if graph.reached(one.unit) is None and one.after is None:
+        confidence = "medium" if confidence == "high" else "low"
+    related = (Step(one.unit.at(one.after), "takes it for done"),) if one.after is not None else ()
+    return _finding(graph, one.unit, "floating", one.boundary, (end,), message, confidence, related)
+
+
+def _answer(graph: FlowGraph, one: Unchecked) -> Finding:
+    site = one.site
+    boundary = Boundary("system", site.event, site.name, True, False, site.certainty == "sure", site)
+    message = f"The answer of {site.name} {one.how}; {site.known.entry.name} does not raise on a failed status, so a refusal passes for success."
+    lost = (Step(one.caller[0].at(one.caller[1]), "the answer gets lost here"),) if one.caller else ()
+    unit = one.caller[0] if one.caller else site.unit
+    after = (Step(unit.at(one.after), "takes it for success"),) if one.after is not None else ()
+    confidence: Confidence = "high" if one.after is not None and site.certainty == "sure" and not one.caller else "medium"
+    return _finding(graph, site.unit, "unchecked-response", boundary, (Step(site.at(), "the status is not looked at"),), message, confidence, (*lost, *after))
+
+
+def _finding(
+    graph: FlowGraph,
+    unit: UnitRef,
+    variant: str,
+    boundary: Boundary,
+    steps: tuple[Step, ...],
+    message: str,
+    confidence: Confidence,
+    related: tuple[Step, ...],
+) -> Finding:
+    way = graph.path_to(unit)
     return Finding(
         rule=RULE.id,
-        at=at_end.at,
+        variant=variant,
+        at=steps[-1].at,
         message=message,
-        confidence=lowered(graph, unit, one.confidence),
-        vector="lost" if boundary.kind != "record" else "inconsistent",
-        key=f"{unit.unit.name}|{boundary.words}",
-        path=(*steps, before, at_end) if steps else (),
-        related=(before, *(Step(u.at(e), note) for u, e, note in one.related))[:20],
-        looked=("re-raise", "a record of the failure", "compensation", "callers that look at the answer", "a retry", "a comment that says why"),
+        confidence=lowered(graph, unit, confidence),
+        vector="inconsistent" if boundary.kind == "record" else "lost",
+        key=f"{unit.unit.name}|{boundary.words}|{variant}",
+        path=(*way, *steps) if way else (),
+        related=(*steps[:-1], *related)[:20],
+        looked=LOOKED,
         system=boundary.system,
         stage=boundary.stage,
         entry=entry_label(graph.reached(unit)),
-        fix=RULE.remedy,
+        fix=FIXES.get(variant, RULE.remedy),
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from flowaudit.scanner.facts import Assign, Attr, Call, Const, Eval, Exit, Expr, Handler, Items, Name, Op, Raise, Return, Stmt, Table, Text, Try
 from flowaudit.scanner.flow.events import Event, UnitFlow, leaves
-from flowaudit.scanner.flow.uses import mentions, walk
+from flowaudit.scanner.flow.uses import inside, mentions, walk
 
 MARKERS = re.compile(
     r"^\W*(?:todo|fixme|xxx|hack|noqa|pylint|type:|phpcs|phpstan|psalm|eslint|ts-ignore|ts-expect|prettier|istanbul|c8|pragma|nosec|nosonar|"
@@ -138,8 +138,6 @@ def rejected(flow: UnitFlow, comment: str, start: int, end: int) -> Caught:
 
 def tries(body: Iterable[Stmt]) -> list[Try]:
     """All try statements of a Body, outer before inner."""
-    from flowaudit.scanner.flow.uses import inside
-
     return [s for s in inside(tuple(body)) if isinstance(s, Try)]
 
 
@@ -193,7 +191,9 @@ def explained(comment: str) -> bool:
 
 # ---- what a handler answers ------------------------------------------------------------------------------------------------
 _FAILING = re.compile(
-    r"error|fail|bad_?request|abort|unavailable|problem|invalid|denied|reject|exception|forbidden|not_?found|err$|left$", re.IGNORECASE
+    r"error|fail|bad_?request|abort|unavailable|problem|invalid|denied|reject|exception|forbidden|not_?found|unprocessable|conflict|too_?many|"
+    r"unauthori[sz]ed|err$|^left$|(?:^|_)[45]\d\d(?:_|$)|try again|went wrong|could ?n[o']t|unable",
+    re.IGNORECASE,
 )
 _GOOD_KEYS = frozenset({"success", "ok", "succeeded", "result", "status", "code", "valid", "is_success", "state", "sent", "paid"})
 _GOOD = re.compile(r"^(?:ok|success|accepted|received|true|\[accepted\]|done|processed)$", re.IGNORECASE)
@@ -260,7 +260,7 @@ def _call(call: Call) -> str:
     tables = [answer(a.value, frozenset()) for a in call.args if isinstance(a.value, Table | Const)]
     if "error" in tables:
         return "error"
-    names = [w for e in walk(call) if isinstance(e, Name | Attr | Text) for w in _words(e)]
+    names = [w for e in walk(call) if isinstance(e, Name | Attr | Text | Const) for w in _words(e)]
     return "error" if any(_FAILING.search(w) for w in names) else "success" if "success" in tables else "value"
 
 
@@ -270,6 +270,8 @@ def _words(expr: Expr) -> list[str]:
             return [expr.id]
         case Attr():
             return [expr.name]
+        case Const(value=str() as text):
+            return [text]
         case Text():
             return [p.value for p in expr.parts if isinstance(p, Const) and isinstance(p.value, str)]
         case _:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from flowaudit.scanner.facts import Attr, Call
+from flowaudit.scanner.facts import Attr, Call, Const
 from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.graph import Edge, FlowGraph, Site
 from flowaudit.scanner.program import UnitRef, dotted, last_name
@@ -21,8 +21,8 @@ MAX_UNITS = 200
 BEST_EFFORT = re.compile(
     r"cache|memcache|redis|metric|statsd|prometheus|datadog|analytic|telemetr|sentry|bugsnag|rollbar|newrelic|opentelemetry|\bspan|tracing|tracer|"
     r"(?:^|_)(?:log|logs|logger|logging|audit)(?:_|$)|cleanup|clean_up|cleanUp|clear|flush|purge|prune|invalidat|unlink|rmtree|remove_file|removeFile|tmp|temp(?:_|file|dir|$)|"
-    r"close|disconnect|shutdown|teardown|tear_down|dispose|release|unlock|heartbeat|ping|health|slack|discord|teams_|statuspage|debug|segment|mixpanel|"
-    r"posthog|gravatar|avatar|favicon|thumbnail|prefetch|warm|geoip|geolocat|locali[sz]e|translat|suggest|autocomplete|version_check|checkUpdate|update_check|newsletter",
+    r"delete_?(?:file|object|image|media|attachment|blob|key|dir|folder)|close|disconnect|shutdown|teardown|tear_down|dispose|release|unlock|heartbeat|ping|health|slack|discord|teams_|statuspage|debug|segment|mixpanel|"
+    r"posthog|gravatar|avatar|favicon|thumbnail|prefetch|warm|track_\w*event|trackEvent|braze|amplitude|geoip|geolocat|locali[sz]e|translat|suggest|autocomplete|version_check|checkUpdate|update_check|newsletter",
     re.IGNORECASE,
 )
 """Names of steps that may fail without harm to an order."""
@@ -31,6 +31,7 @@ _HAND_OVER = frozenset({"add", "push", "publish", "dispatch", "enqueue", "emit",
 _PARTNER = re.compile(
     r"(?:client|gateway|api|sender|mailer|transport|connector|courier|carrier|provider|sdk|erp|wms|marketplace)$", re.IGNORECASE
 )
+_VERBS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _LEAVES = re.compile(
     r"^(?:send|create|charge|capture|refund|submit|export|push|post|cancel|update|request|pay|authori[sz]e|void|transfer|ship|book)(?:_|[A-Z]|$)"
 )
@@ -140,10 +141,17 @@ def _below(graph: FlowGraph, unit: UnitRef, event: Event) -> Boundary | None:
         sure = edge.certainty == "sure" and found.sure
         name = edge.head.name if edge.head.name and not edge.head.name.isdigit() else ""
         words = f"{name} ({found.words})" if name else found.words
-        here = Boundary(found.kind, event, words, found.writes, True, sure, found.site, found.effect, edge)
+        writes = found.writes or (found.site is not None and not found.site.effect and _says_write(event))
+        here = Boundary(found.kind, event, words, writes, True, sure, found.site, found.effect, edge)
         if best is None or here.weight > best.weight:
             best = here
     return best
+
+
+def _says_write(event: Event) -> bool:
+    """Whether a call hands its wrapper a verb that changes something."""
+    call = event.node
+    return isinstance(call, Call) and any(isinstance(a.value, Const) and str(a.value.value).upper() in _VERBS for a in call.args)
 
 
 def _deepest(graph: FlowGraph, unit: UnitRef) -> Boundary | None:

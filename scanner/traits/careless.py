@@ -32,43 +32,45 @@ class Careless:
     quiet_end: bool = False
 
 
-def careless(graph: FlowGraph, unit: UnitRef, kind: str, depth: int = 0, seen: frozenset[str] = frozenset()) -> list[Careless]:
+def careless(
+    graph: FlowGraph, unit: UnitRef, kind: str, loose: bool = False, depth: int = 0, seen: frozenset[str] = frozenset()
+) -> list[Careless]:
     """The careless callers of a unit whose answer may be `kind`: "nothing" | "sentinel" | "error" (an answer that can be told apart)."""
     out: list[Careless] = []
     for edge in graph.callers(unit)[:MAX_CALLERS]:
         if edge.kind != "calls" or edge.event is None or edge.tail.key in seen or edge.tail.path not in graph.judged:
             continue
-        found = _one(graph, edge, edge.event, kind, depth, seen | {unit.key})
+        found = _one(graph, edge, edge.event, kind, loose, depth, seen | {unit.key})
         if found is not None:
             out.append(found)
     return out
 
 
-def _one(graph: FlowGraph, edge: Edge, event: Event, kind: str, depth: int, seen: frozenset[str]) -> Careless | None:
+def _one(graph: FlowGraph, edge: Edge, event: Event, kind: str, loose: bool, depth: int, seen: frozenset[str]) -> Careless | None:
     caller, sure = edge.tail, edge.certainty == "sure"
     match event.use:
         case "dropped":
-            return Careless(caller, event, "drops the answer", sure) if goes_on(graph, caller, event) else None
+            return Careless(caller, event, "drops the answer", sure) if goes_on(graph, caller, event, loose) else None
         case "returned":
-            return _handed_up(graph, caller, event, kind, depth, seen, sure)
+            return _handed_up(graph, caller, event, kind, loose, depth, seen, sure)
         case "iterated" if kind == "sentinel":
             return Careless(caller, event, "takes it for an empty list", sure)
         case "tested":
             return _quiet(graph, caller, event, None, kind, sure)
         case "assigned" if isinstance(event.target, Name):
-            return _assigned(graph, caller, event, event.target.id, kind, depth, seen, sure)
+            return _assigned(graph, caller, event, event.target.id, kind, loose, depth, seen, sure)
         case _:
             return None
 
 
 def _assigned(
-    graph: FlowGraph, caller: UnitRef, event: Event, name: str, kind: str, depth: int, seen: frozenset[str], sure: bool
+    graph: FlowGraph, caller: UnitRef, event: Event, name: str, kind: str, loose: bool, depth: int, seen: frozenset[str], sure: bool
 ) -> Careless | None:
     reads = uses(caller.unit.body, name, event.end)
     if any(e.kind == "closure" and e.order > event.order for e in caller.flow.events) and not reads:
         return None
     if not reads:
-        return Careless(caller, event, "never looks at the answer", sure) if goes_on(graph, caller, event) else None
+        return Careless(caller, event, "never looks at the answer", sure) if goes_on(graph, caller, event, loose) else None
     if any(u.tested for u in reads):
         return _quiet(graph, caller, event, name, kind, sure)
     if kind == "error":
@@ -76,7 +78,7 @@ def _assigned(
     if kind == "sentinel" and any(u.iterated for u in reads):
         return Careless(caller, event, "takes it for an empty list", sure)
     if any(u.how == "whole" and u.returned and u.call is None for u in reads):
-        return _handed_up(graph, caller, event, kind, depth, seen, sure)
+        return _handed_up(graph, caller, event, kind, loose, depth, seen, sure)
     if _written(caller, name, reads):
         return Careless(caller, event, "stores it without a look", sure)
     return None
@@ -88,22 +90,26 @@ def _written(caller: UnitRef, name: str, reads: list[Use]) -> bool:
 
 
 def _handed_up(
-    graph: FlowGraph, caller: UnitRef, event: Event, kind: str, depth: int, seen: frozenset[str], sure: bool
+    graph: FlowGraph, caller: UnitRef, event: Event, kind: str, loose: bool, depth: int, seen: frozenset[str], sure: bool
 ) -> Careless | None:
     entries = graph.entry_points_of(caller)
     if any(e.kind in {"task", "consumer"} for e in entries) and kind != "error":
         return Careless(caller, event, "ends the job with it, which counts as success", sure, True)
     if depth >= MAX_DEPTH or entries:
         return None
-    above = careless(graph, caller, kind, depth + 1, seen)
+    above = careless(graph, caller, kind, loose, depth + 1, seen)
     return above[0] if above else None
 
 
-def goes_on(graph: FlowGraph, caller: UnitRef, event: Event) -> bool:
-    """Whether a flow goes on in the caller as if the call had worked: it ends a background flow, or changes something afterwards."""
+def goes_on(graph: FlowGraph, caller: UnitRef, event: Event, loose: bool = False) -> bool:
+    """Whether a flow goes on in the caller as if the call had worked: it ends a background flow, or changes something afterwards.
+    `loose`: any flow from an entry point counts (what failed is a write to a system that an order depends on)."""
     if BEST_EFFORT.search(caller.name):
         return False
-    return success_after(graph, caller, event) is not None or any(e.kind in _BACKGROUND for e in graph.entry_points_of(caller))
+    if success_after(graph, caller, event) is not None or any(e.kind in _BACKGROUND for e in graph.entry_points_of(caller)):
+        return True
+    entry = graph.reached(caller, "background")
+    return (entry is not None and entry.kind in _BACKGROUND) or (loose and graph.reached(caller) is not None)
 
 
 def success_after(graph: FlowGraph, unit: UnitRef, event: Event, skip: tuple[int, int] = (-1, -1)) -> Event | None:

@@ -37,6 +37,8 @@ _NEUTRAL = frozenset(
         "trans", "gettext", "sub", "replace", "trim", "strtolower", "strpos", "str_contains", "includes", "startsWith", "in_array", "json", "text", "date",
     }
 )  # fmt: skip
+_THROWS = frozenset({"throw", "throw_error", "throwError", "abort", "die", "wp_die", "wp_send_json_error", "raise_error", "raise_from", "reraise", "fail"})
+"""Helpers that raise or end the request with an error."""
 _PLACATE = re.compile(
     r"non[- _]?(?:fatal|critical|blocking)|best[- _]effort|not (?:fatal|critical|important)|(?:safe|safely) (?:to )?ignore|ignor(?:e|ing)|optional|no user impact|"
     r"fall(?:ing|s)? ?back|will (?:be )?retr|retry(?:ing)?\b|continue anyway|self-(?:expires|heals)|cache",
@@ -126,6 +128,8 @@ def _call(graph: FlowGraph, unit: UnitRef, caught: Caught, event: Event, depth: 
         return "log"
     known = graph.resolver.known(unit, event)
     name = last_name(call.callee)
+    if name in _THROWS:
+        return "raised"
     if known is not None:
         match known.symbol.role:
             case "call":
@@ -161,7 +165,7 @@ def _only_logs(graph: FlowGraph, unit: UnitRef, depth: int) -> bool:
             not any(e.kind == "raise" for e in unit.flow.events)
             and not effects_in(graph, unit)
             and not graph.sites_in(unit)
-            and not unit.flow.attributes
+            and not any(e.kind == "assign" and isinstance(e.target, Attr) for e in unit.flow.events)
             and bool(unit.flow.calls)
             and all(_call(graph, unit, Caught(0, 0, (), frozenset(), ""), e, depth) in {"log", ""} for e in unit.flow.calls)
         )

@@ -7,17 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from flowaudit.scanner.entries import decorator_symbol
-from flowaudit.scanner.facts import Assign, Attr, Call, Closure, Const, Expr, Loop, Name
+from flowaudit.scanner.facts import Arg, Assign, Attr, Call, Closure, Const, Expr, Items, Loop, Name, Raise, Return
 from flowaudit.scanner.flow.events import Event
-from flowaudit.scanner.flow.failure import Caught, Way, answer, caught, rejected, type_names
+from flowaudit.scanner.flow.failure import NARROW, Caught, Way, answer, caught, rejected
 from flowaudit.scanner.flow.uses import mentions, uses, walk
 from flowaudit.scanner.graph import EntryPoint, FlowGraph
-from flowaudit.scanner.program import UnitRef, last_name
+from flowaudit.scanner.program import ClassRef, UnitRef, last_name
 from flowaudit.scanner.rule import Confidence
 from flowaudit.scanner.traits.boundary import Boundary, boundary_of
-from flowaudit.scanner.traits.careless import Careless, careless, goes_on, speaks, success_after
+from flowaudit.scanner.traits.careless import Careless, careless, goes_on, success_after
 from flowaudit.scanner.traits.checks import reads
-from flowaudit.scanner.traits.handling import Handling, best_effort, handling, loop_around, quiet_way
+from flowaudit.scanner.traits.handling import Handling, best_effort, handling, is_log, loop_around, quiet_way
 
 JOBS = frozenset({"task", "consumer", "webhook", "event"})
 BACKGROUND = JOBS | {"schedule", "command"}
@@ -74,7 +74,7 @@ def _chained(graph: FlowGraph, unit: UnitRef) -> Iterator[Caught]:
 
 
 def _judge(graph: FlowGraph, unit: UnitRef, handler: Caught) -> Swallowed | None:
-    if handler.raises or (handler.block is not None and not handler.broad):
+    if handler.raises or (handler.block is not None and (not handler.broad or not foreign(graph, unit, handler))):
         return None
     boundary = _boundary(graph, unit, handler)
     entry = _entry(graph, unit)
@@ -142,6 +142,38 @@ def _declared_retry(graph: FlowGraph, unit: UnitRef) -> bool:
     return any((k := decorator_symbol(graph, unit, d)) is not None and k.symbol.role == "retry" for d in unit.unit.decorators)
 
 
+_PARTNER_ERROR = re.compile(r"Api|API|Http|HTTP|Request|Connect|Timeout|Network|Gateway|Client|Server|Transport|Soap|Remote|Service|Response|Integration")
+
+
+def foreign(graph: FlowGraph, unit: UnitRef, handler: Caught) -> bool:
+    """Whether a handler takes failures of the outside world: not only the repository's own business exceptions."""
+    kinds = [k for t in handler.types for k in (t.items if isinstance(t, Items) else (Arg(t),))]
+    return not kinds or any(_foreign(graph, unit, k.value) for k in kinds)
+
+
+def _foreign(graph: FlowGraph, unit: UnitRef, kind: Expr) -> bool:
+    name = last_name(kind).rpartition("\\")[2]
+    own = next((v.ref for v in graph.resolver.values(kind, unit) if v.kind == "class" and isinstance(v.ref, ClassRef)), None)
+    if own is None:
+        return not NARROW.search(name)
+    return bool(_PARTNER_ERROR.search(name)) or own.name in _raised_at_partners(graph)
+
+
+def _raised_at_partners(graph: FlowGraph) -> frozenset[str]:
+    """Names of exceptions that units with integration calls raise."""
+    key = ("swallow", "raised")
+    if key not in graph.cache:
+        names = set()
+        for unit in {s.unit.key: s.unit for s in graph.sites}.values():
+            for event in unit.flow.events:
+                if event.kind == "raise" and isinstance(event.node, Raise) and event.node.value is not None:
+                    value = event.node.value
+                    names.add(last_name(value.callee if isinstance(value, Call) else value).rpartition("\\")[2])
+        graph.cache[key] = frozenset(names)
+    found: frozenset[str] = graph.cache[key]
+    return found
+
+
 def _looked_at_later(unit: UnitRef, handler: Caught) -> bool:
     """Whether a name that the guarded code sets is tested after the block (or the promise's value is): then the failure is seen there."""
     if handler.block is None:
@@ -171,7 +203,33 @@ def _outcome(
         return _returned(graph, unit, handler, boundary, done, way, how, entry)
     if way.kind == "exit" or way.kind == "break":
         return None
+    following = _returns_next(graph, unit, handler)
+    if following is not None and loop_around(handler) is None:
+        return _returned(graph, unit, handler, boundary, done, following, how, entry)
     return _goes_on(graph, unit, handler, boundary, done, how, entry)
+
+
+def _returns_next(graph: FlowGraph, unit: UnitRef, handler: Caught) -> Way | None:
+    """What is returned right after the block, with a name that the guarded code sets read as what it was before; None when more follows."""
+    assert handler.block is not None
+    inside = {id(e) for e in handler.tried}
+    for event in unit.flow.events:
+        if event.start < handler.block.end or id(event) in inside or event.order < (handler.tried[-1].order if handler.tried else 0):
+            continue
+        if event.kind == "call" and is_log(graph, unit, event):
+            continue
+        if event.kind != "return" or not isinstance(event.node, Return):
+            return None
+        value = event.node.value
+        if isinstance(value, Name):
+            before = [e for e in unit.flow.assigns.get(value.id, ()) if e.end <= handler.block.start]
+            if not any(e.kind == "assign" and e.target is not None and last_name(e.target) == value.id for e in handler.tried):
+                return Way("value", value)
+            if not before or not isinstance(before[-1].node, Assign):
+                return Way("value", value)
+            value = before[-1].node.value
+        return Way("return", value, False, event.start)
+    return None
 
 
 def _sure(boundary: Boundary, done: Handling) -> Confidence:
@@ -281,7 +339,8 @@ def _built(value: Expr | None) -> str:
 def _by_callers(
     graph: FlowGraph, unit: UnitRef, handler: Caught, boundary: Boundary, done: Handling, how: str, says: str
 ) -> Swallowed | None:
-    found = [c for c in careless(graph, unit, says) if graph.reached(c.unit) is not None or not graph.entries]
+    loose = boundary.kind in {"system", "enqueue"} and boundary.writes and boundary.stage != "notification"
+    found = [c for c in careless(graph, unit, says, loose) if graph.reached(c.unit) is not None or not graph.entries]
     if not found:
         return None
     if not boundary.writes and not any(c.quiet_end or c.why.startswith("takes") or c.why.startswith("stores") for c in found):
@@ -317,6 +376,3 @@ def _promise(
     if event.use == "dropped" and goes_on(graph, unit, event):
         return Swallowed(unit, handler, boundary, done, f"{how} and the flow goes on as if it had worked", "medium")
     return None
-
-
-__all__ = ["BACKGROUND", "JOBS", "Swallowed", "speaks", "swallowed", "type_names"]

@@ -1,0 +1,171 @@
+"""Promises and tasks that nobody waits for: dropped, kept in an unused name, started in a callback whose result is thrown away, or returned out of a
+`try` without `await`, so that its handler and its `finally` do not apply."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from flowaudit.scanner.facts import Call, Closure, Expr, Index, Name, Try
+from flowaudit.scanner.flow.events import Event
+from flowaudit.scanner.flow.uses import uses, walk
+from flowaudit.scanner.graph import FlowGraph
+from flowaudit.scanner.program import ECMASCRIPT, UnitRef, last_name
+from flowaudit.scanner.traits.boundary import BEST_EFFORT, Boundary, boundary_of
+from flowaudit.scanner.traits.careless import success_after
+
+_PROMISE = frozenset({"Promise", "PromiseLike", "Awaitable", "Coroutine", "Task", "Future"})
+_EACH = frozenset({"forEach", "each"})
+_MAIN = re.compile(r"^(?:main|run|start|bootstrap|init|setup|boot)$")
+_RELEASE = re.compile(r"release|unlock|close|disconnect|rollback|end$", re.IGNORECASE)
+
+
+@dataclass(slots=True, eq=False)
+class Floating:
+    """A promise that nobody waits for. `how` ends the sentence "the promise of X ...". `after` is what takes it for done."""
+
+    unit: UnitRef
+    event: Event
+    boundary: Boundary
+    how: str
+    sure: bool
+    after: Event | None = None
+
+
+def floating(graph: FlowGraph, unit: UnitRef) -> Iterator[Floating]:
+    """The floating promises of a unit that reach a write, an enqueue or a record."""
+    if unit.language not in ECMASCRIPT and unit.language != "python":
+        return
+    for event in unit.flow.calls:
+        found = _one(graph, unit, event)
+        if found is not None:
+            yield found
+
+
+def _one(graph: FlowGraph, unit: UnitRef, event: Event) -> Floating | None:
+    call = event.node
+    assert isinstance(call, Call)
+    name = last_name(call.callee)
+    known = graph.resolver.known(unit, event)
+    if known is not None and known.symbol.role == "spawn":
+        return _spawned(graph, unit, event) if event.use == "dropped" else None
+    if name in _EACH or (name == "map" and (event.use == "dropped" or (event.awaited and event.outer is None))):
+        return _callbacks(graph, unit, event, call)
+    if event.awaited:
+        return None
+    if name in {"then", "finally"} and event.use == "dropped" and unit.language in ECMASCRIPT:
+        return _chain(graph, unit, event, call)
+    unused = event.use == "assigned" and isinstance(event.target, Name) and unit.unit.kind != "module" and _unused(graph, unit, event, event.target.id)
+    if event.use == "dropped" or unused:
+        if not promises(graph, unit, event) or (unit.unit.kind == "module" or _MAIN.match(name)):
+            return None
+        return _lost(graph, unit, event, "is not awaited" if event.use == "dropped" else "is kept in a name that nobody awaits")
+    if event.use == "returned" and "async" in unit.unit.traits:
+        return _returned(graph, unit, event)
+    return None
+
+
+def promises(graph: FlowGraph, unit: UnitRef, event: Event) -> bool:
+    """Whether a call answers a promise: an async unit, a unit annotated so, or a library's I/O in a language whose libraries answer promises."""
+    targets = graph.resolver.targets(unit, event)
+    for target in targets:
+        if target.unit is not None and target.certainty != "guessed":
+            traits = target.unit.unit.traits
+            return ("async" in traits and "generator" not in traits) or _annotated(target.unit.unit.returns)
+    if unit.language not in ECMASCRIPT:
+        return False
+    known = graph.resolver.known(unit, event)
+    call = event.node
+    assert isinstance(call, Call)
+    if known is not None and known.symbol.role in {"call", "enqueue", "publish", "record"}:
+        return not any(isinstance(a.value, Closure) for a in call.args)
+    return False
+
+
+def _annotated(expr: Expr | None) -> bool:
+    return expr is not None and isinstance(expr, Index | Name) and last_name(expr.base if isinstance(expr, Index) else expr) in _PROMISE
+
+
+def _unused(graph: FlowGraph, unit: UnitRef, event: Event, name: str) -> bool:
+    if uses(unit.unit.body, name, event.end):
+        return False
+    return not any(u.outer is unit and uses(u.unit.body, name) for u in graph.program.units.values() if u.path == unit.path)
+
+
+def _lost(graph: FlowGraph, unit: UnitRef, event: Event, how: str) -> Floating | None:
+    call = event.node
+    assert isinstance(call, Call)
+    if BEST_EFFORT.search(last_name(call.callee)) or _handles_itself(graph, unit, event):
+        return None
+    boundary = boundary_of(graph, unit, [event])
+    if boundary is None or not boundary.writes:
+        return None
+    return Floating(unit, event, boundary, how, boundary.sure, success_after(graph, unit, event))
+
+
+def _handles_itself(graph: FlowGraph, unit: UnitRef, event: Event) -> bool:
+    """Whether every unit that the call runs holds its own failures (its calls stand in a try with handlers)."""
+    heads = [e.head for e in graph.edge_of(unit, event) if e.kind == "calls"]
+    return bool(heads) and all(
+        all(any(f.kind == "try" and isinstance(f.node, Try) and f.node.handlers for f in e.frames) for e in head.flow.calls if e.awaited)
+        and any(e.awaited for e in head.flow.calls)
+        for head in heads
+    )
+
+
+def _spawned(graph: FlowGraph, unit: UnitRef, event: Event) -> Floating | None:
+    inside = [e for e in unit.flow.calls if event.start <= e.start and e.end <= event.end and e is not event]
+    boundary = boundary_of(graph, unit, inside)
+    if boundary is None or not boundary.writes or any(_handles_itself(graph, unit, e) for e in inside):
+        return None
+    return Floating(unit, event, boundary, "runs in a task that nobody keeps or awaits", False, success_after(graph, unit, event))
+
+
+def _callbacks(graph: FlowGraph, unit: UnitRef, event: Event, call: Call) -> Floating | None:
+    """`items.forEach(async ...)`, `await items.map(async ...)`: the promises of the callback go nowhere."""
+    for arg in call.args:
+        if isinstance(arg.value, Closure):
+            inner = graph.program.units.get(f"{unit.path}::{arg.value.unit}")
+            if inner is not None and "async" in inner.unit.traits:
+                boundary = boundary_of(graph, inner, [e for e in inner.flow.events if not any(f.kind == "try" and isinstance(f.node, Try) and f.node.handlers for f in e.frames)])
+                if boundary is not None and boundary.writes:
+                    how = f"is started in the callback of {last_name(call.callee)}, which waits for none"
+                    return Floating(unit, event, boundary, how, boundary.sure, success_after(graph, unit, event))
+    return None
+
+
+def _chain(graph: FlowGraph, unit: UnitRef, event: Event, call: Call) -> Floating | None:
+    """`send().then(...)` dropped, with no rejection handler in the chain."""
+    roots = []
+    for part in walk(call.callee):
+        if isinstance(part, Call):
+            if last_name(part.callee) == "catch" or (last_name(part.callee) == "then" and len(part.args) > 1):
+                return None
+            roots.append(part)
+    if len(call.args) > 1 and last_name(call.callee) == "then":
+        return None
+    for root in reversed(roots):
+        at = unit.flow.call_event(root)
+        if at is not None and promises(graph, unit, at):
+            found = _lost(graph, unit, at, "has no rejection handler and is not awaited")
+            if found is not None:
+                return found
+    return None
+
+
+def _returned(graph: FlowGraph, unit: UnitRef, event: Event) -> Floating | None:
+    """`return send()` inside try: the rejection passes its handler by, and `finally` runs before the work is done."""
+    frame = next((f for f in reversed(event.frames) if f.kind in {"try", "handler", "final"}), None)
+    if frame is None or frame.kind != "try" or not isinstance(frame.node, Try) or unit.language not in ECMASCRIPT:
+        return None
+    block = frame.node
+    releases = any(_RELEASE.search(last_name(e.callee)) for s in block.final for e in walk(getattr(s, "value", Name(0, 0, ""))) if isinstance(e, Call))
+    if not (releases or any(h.body for h in block.handlers)) or not promises(graph, unit, event):
+        return None
+    boundary = boundary_of(graph, unit, [event])
+    if boundary is None or not boundary.writes:
+        return None
+    how = "is returned without await, so that `finally` runs before it is done" if releases else "is returned without await, so that the handler here never sees its failure"
+    return Floating(unit, event, boundary, how, False)
+
