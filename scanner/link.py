@@ -19,6 +19,8 @@ from flowaudit.scanner.value import Value
 LOOPBACK = re.compile(
     r"^(?:localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|::1|host\.docker\.internal|metadata\.google\.internal|169\.254\.\d+\.\d+)$", re.IGNORECASE
 )
+MAX_PARTS = 8
+"""Nesting of the parts of an address that are followed."""
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _IDEMPOTENT = frozenset({"PUT", "DELETE"})
 
@@ -199,22 +201,19 @@ def _effect(graph: FlowGraph, call: Call, known: Known, unit: UnitRef) -> str:
     return known.symbol.effect or ("read" if known.symbol.method else "")
 
 
-def _address(graph: FlowGraph, expr: Expr, unit: UnitRef) -> str:
-    """The constant text of a URL, "{}" for each part that is not constant."""
+def _address(graph: FlowGraph, expr: Expr, unit: UnitRef, depth: int = 0) -> str:
+    """The constant text of a URL, "{}" for each part that is not constant. A text that is built from itself (`url = url + x`) ends at the bound."""
+    if depth > MAX_PARTS:
+        return ""
     match expr:
         case Const(value=str() as text):
             return text
         case Text():
-            return "".join(_address(graph, p, unit) or "{}" for p in expr.parts)
+            return "".join(_address(graph, p, unit, depth + 1) or "{}" for p in expr.parts)
         case _:
             for value in graph.resolver.values(expr, unit):
-                if (
-                    value.kind == "expr"
-                    and isinstance(value.ref, tuple)
-                    and value.ref[1] is not expr
-                    and isinstance(value.ref[1], Const | Text)
-                ):
-                    return _address(graph, value.ref[1], value.ref[0])
+                if value.kind == "expr" and isinstance(value.ref, tuple) and value.ref[1] is not expr and isinstance(value.ref[1], Const | Text):
+                    return _address(graph, value.ref[1], value.ref[0], depth + 1)
             return ""
 
 

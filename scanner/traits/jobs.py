@@ -73,7 +73,7 @@ class Job:
     def label(self) -> str:
         """A short name: the schedule's own, else the program behind the wrappers with its first words."""
         main = next((c for c in reversed(self.commands) if c.what.kind != "program"), self.commands[-1] if self.commands else None)
-        if main is None:
+        if main is None or main.program == UNKNOWN_VALUE:
             return (self.schedule.name or self.command)[:80]
         first = next((w for w in main.words if w and not w.startswith("-")), "")
         program = main.program.rpartition("/")[2]
