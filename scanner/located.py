@@ -184,9 +184,7 @@ def load_yaml(text: str, template: bool = True) -> list[Node]:
     out: list[Node] = []
     budget = [MOST_NODES]
     try:
-        for document in yaml.compose_all(text, Loader=_LOADER):
-            if document is not None:
-                out.append(_node(document, to_byte, budget, 0))
+        out.extend(_node(document, to_byte, budget, 0) for document in yaml.compose_all(text, Loader=_LOADER) if document is not None)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problem = " ".join((error.problem or error.context or "cannot be read").split())
