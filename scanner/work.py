@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from flowaudit.scanner import sources
-from flowaudit.scanner.facts import FileFacts, Skipped, Source
+from flowaudit.scanner.facts import Fact, FileFacts, Skipped, Source
 from flowaudit.scanner.readers import Reader, Table, load
 
 FILE_SECONDS = 30
@@ -136,7 +136,7 @@ def _extract(path: str, text: str, readers: Sequence[Reader], table: Table) -> O
                 if sniff is not None and not sniff.search(text):
                     continue
                 facts: FileFacts = module.extract(Source(path, reader.name, text))
-                facts = _harvest(facts, table)
+                facts = _harvest(facts, text, table)
         except _TooLong:
             skipped.append(Skipped(path, f"took longer than {FILE_SECONDS} seconds", reader.name))
         except Exception as error:  # noqa: BLE001 - a plug-in's fault must not end the scan
@@ -147,11 +147,15 @@ def _extract(path: str, text: str, readers: Sequence[Reader], table: Table) -> O
     return Outcome(merged, "", tuple(skipped), tuple(failed))
 
 
-def _harvest(facts: FileFacts, table: Table) -> FileFacts:
-    more = []
+def _harvest(facts: FileFacts, text: str, table: Table) -> FileFacts:
+    """The facts with what the harvesters of their language add; a harvester's `SNIFF`, if it has one, must match the text."""
+    more: list[Fact] = []
     for name, languages in table.harvesters:
         if facts.language in languages:
-            more.extend(load(name).harvest(facts))
+            module = load(name)
+            sniff: re.Pattern[str] | None = getattr(module, "SNIFF", None)
+            if sniff is None or sniff.search(text):
+                more.extend(module.harvest(facts))
     return msgspec.structs.replace(facts, facts=(*facts.facts, *more)) if more else facts
 
 

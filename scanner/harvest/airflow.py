@@ -5,11 +5,14 @@ on_failure_callback, email_on_failure, sla. The zone is that of `start_date`; Ai
 """
 from __future__ import annotations
 
+import re
+
 from flowaudit.scanner.facts import UNKNOWN_VALUE, Binding, Call, Const, Expr, Fact, FileFacts, Scalar, Schedule
 from flowaudit.scanner.firing import CronError, parse
 from flowaudit.scanner.harvest.values import Reader, entries, keyword, last, walk
 
 LANGUAGES = ("python",)
+SNIFF = re.compile(r"airflow")
 
 _KEPT = ("catchup", "max_active_runs", "max_active_tasks", "concurrency", "on_failure_callback", "on_success_callback")
 _DEFAULTS = ("depends_on_past", "retries", "email_on_failure", "email", "on_failure_callback", "sla", "execution_timeout", "retry_delay")

@@ -5,6 +5,7 @@ file's `timezone`/`CELERY_TIMEZONE`. Options: entry, expires, queue, relative. S
 """
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from flowaudit.scanner.facts import UNKNOWN_VALUE, Assign, Attr, Call, Const, Expr, Fact, FileFacts, Index, Scalar, Schedule
@@ -12,6 +13,7 @@ from flowaudit.scanner.firing import CronError, parse
 from flowaudit.scanner.harvest.values import Reader, entries, keyword, last, listing, walk
 
 LANGUAGES = ("python",)
+SNIFF = re.compile(r"beat_schedule|BEAT_SCHEDULE|add_periodic_task")
 
 _TABLES = frozenset({"beat_schedule", "CELERYBEAT_SCHEDULE", "CELERY_BEAT_SCHEDULE", "BEAT_SCHEDULE", "CELERY_BEAT_SCHEDULES"})
 _ZONES = frozenset({"timezone", "CELERY_TIMEZONE"})

@@ -14,6 +14,7 @@ from flowaudit.scanner.harvest.values import Reader, last, walk
 from flowaudit.scanner.shell.embedded import argv_text
 
 LANGUAGES = ("php",)
+SNIFF = re.compile(r"[sS]chedule")
 
 _STARTS = frozenset({"command", "job", "call", "exec"})
 _WORDS = {"Two": 2, "Three": 3, "Four": 4, "Five": 5, "Six": 6, "Ten": 10, "Fifteen": 15, "Twenty": 20, "Thirty": 30}

@@ -4,6 +4,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
+
 from flowaudit.scanner.facts import UNKNOWN_VALUE, Assign, Attr, Call, Const, Expr, FileFacts, Items, Name, Op, Scalar, Table, Text
 
 _UNITS = {"weeks": 604800, "days": 86400, "hours": 3600, "minutes": 60, "seconds": 1, "milliseconds": 0.001, "microseconds": 1e-6}
@@ -16,13 +18,10 @@ def walk(node: Any) -> Iterator[Any]:
     while todo:
         at = todo.pop()
         if isinstance(at, tuple):
-            todo.extend(reversed(at))
-            continue
-        fields = getattr(at, "__struct_fields__", None)
-        if fields is None:
-            continue
-        yield at
-        todo.extend(value for value in (getattr(at, field) for field in reversed(fields)) if isinstance(value, tuple) or hasattr(value, "__struct_fields__"))
+            todo.extend(at[::-1])
+        elif isinstance(at, msgspec.Struct):
+            yield at
+            todo.extend([value for field in at.__struct_fields__[::-1] if isinstance(value := getattr(at, field), (tuple, msgspec.Struct))])
 
 
 class Reader:
