@@ -101,14 +101,15 @@ class _Around:
 
 
 def word_of(value: Expr, known: dict[str, str] | None = None) -> Word:
-    """The word that an expression is, None where it is not known; `known` are constant variables."""
+    """The word that an expression is, None where it is not known; `known` are constant variables. A word that is known in part has
+    "<unknown>" in it (`$DIR/run.sh` is "<unknown>/run.sh")."""
     if isinstance(value, Const):
         return str(value.value)
     if isinstance(value, Name):
         return (known or {}).get("$" + value.id)
     if isinstance(value, Text):
         parts = [word_of(p, known) for p in value.parts]
-        return None if None in parts else "".join(p for p in parts if p is not None)
+        return None if all(p is None for p in parts) else "".join(UNKNOWN_VALUE if p is None else p for p in parts)
     if isinstance(value, Op) and value.op == "??":
         return word_of(value.operands[0], known) or word_of(value.operands[1], known)
     return None
