@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from flowaudit.scanner.facts import Body, Case, Exit, Expr, Handler, If, Raise, Region, Return, Stmt, Switch, Try
+from flowaudit.scanner.facts import Body, Case, Const, Exit, Expr, Handler, If, Op, Raise, Region, Return, Stmt, Switch, Try
 
 LEAVE = "leave switch"
 """The `Exit.kind` of a break out of a switch, between a lowering and `cases`; it never stands in a FileFacts."""
 
 MAX_REPEATED = 60
 """An arm that falls through repeats the statements of the next one up to this many; longer arms are joined into one."""
+
+MAX_ARMS = 50
+"""A longer chain of tests is a Switch with guards, so that no statement nests without bound."""
 
 Arm: TypeAlias = "tuple[Expr | None, Body]"
 """The value (None for `default`) and the statements written below it."""
@@ -102,3 +105,31 @@ def _leaves(one: Stmt) -> bool:
         bodies = [one.body, one.orelse, one.final, *(h.body for h in one.handlers)]
         return any(_leaves(s) for b in bodies for s in b)
     return False
+
+
+def nested(arms: list[tuple[int, Expr, Body]], orelse: Body, end: int) -> Stmt:
+    """A chain of (start, test, body) and an else: Ifs in each other's else, or a Switch with guards when they are many."""
+    if len(arms) > MAX_ARMS:
+        start = arms[0][0]
+        flat = [*(Case((), then, test) for _, test, then in arms), *([Case((), orelse)] if orelse else [])]
+        return Switch(start, end, Const(start, start, True), tuple(flat))
+    first, *others = arms
+    for start, test, then in reversed(others):
+        orelse = (If(start, end, test, then, orelse),)
+    return If(first[0], end, first[1], first[2], orelse)
+
+
+def chosen(switch: Switch) -> Stmt:
+    """`switch (true)` chooses by the tests of its arms: an If, or a Switch with guards if there are many."""
+    subject, arms = switch.subject, switch.cases
+    if not isinstance(subject, Const) or subject.value is not True or not arms or any(not arm.values for arm in arms[:-1]):
+        return switch
+    start, end = switch.start, switch.end
+    tests = [arm.values[0] if len(arm.values) == 1 else Op(start, end, "or", arm.values) for arm in arms if arm.values]
+    if not tests:
+        return switch
+    if len(arms) > MAX_ARMS:
+        guarded = [Case((), arm.body, test) for test, arm in zip(tests, arms, strict=False)]
+        return Switch(start, end, subject, (*guarded, *arms[len(tests):]))
+    orelse = arms[-1].body if not arms[-1].values else ()
+    return nested([(test.start, test, arm.body) for test, arm in zip(tests, arms, strict=False)], orelse, end)

@@ -16,7 +16,6 @@ from flowaudit.scanner.facts import (
     If,
     Items,
     Loop,
-    Op,
     Stmt,
     Switch,
     Try,
@@ -24,11 +23,7 @@ from flowaudit.scanner.facts import (
 )
 from flowaudit.scanner.php.literals import parts_of
 from flowaudit.scanner.php.statements import Statements
-from flowaudit.scanner.switch import LEAVE, Arm, cases
-
-MAX_ARMS = 50
-"""A longer chain of `elseif` is a Switch with guards, so that no statement nests without bound."""
-
+from flowaudit.scanner.switch import LEAVE, MAX_ARMS, Arm, cases, chosen
 
 _MATCH_DEPTH = 4
 """A `match` in an arm of a `match` nests that many Structs deeper than other expressions do."""
@@ -90,11 +85,11 @@ class Control(Statements):
                 arms.append((None, self.block(one.named_children)))
         self.targets.pop()
         self.before = []  # a case's value never throws
-        return [*ahead, _chosen(Switch(node.start_byte, node.end_byte, subject, cases(arms)))]
+        return [*ahead, chosen(Switch(node.start_byte, node.end_byte, subject, cases(arms)))]
 
     def match_statement(self, node: Node) -> list[Stmt]:
         """A `match` for its effects."""
-        return self._after(_chosen(self.match_switch(node)))
+        return self._after(chosen(self.match_switch(node)))
 
     def match_switch(self, node: Node) -> Switch:
         """The Switch of a `match`; its arms neither fall through nor break."""
@@ -222,19 +217,3 @@ class Control(Statements):
         if around[0] == "switch" and not passed:
             return [Exit(start, end, LEAVE)]
         return [Exit(start, end, kind if passed == 1 and around[0] == "loop" else "break")]
-
-
-def _chosen(switch: Switch) -> Stmt:
-    """`switch (true)` and `match (true)` choose by the tests of their arms: an If, or a Switch with guards if there are many."""
-    subject, arms = switch.subject, switch.cases
-    if not isinstance(subject, Const) or subject.value is not True or not arms or any(not arm.values for arm in arms[:-1]):
-        return switch
-    start, end = switch.start, switch.end
-    tests = [arm.values[0] if len(arm.values) == 1 else Op(start, end, "or", arm.values) for arm in arms if arm.values]
-    if len(arms) > MAX_ARMS:
-        guarded = [Case((), arm.body, test) for test, arm in zip(tests, arms, strict=False)]
-        return Switch(start, end, subject, (*guarded, *arms[len(tests):]))
-    orelse = arms[-1].body if not arms[-1].values else ()
-    for test, arm in reversed(list(zip(tests, arms, strict=False))):
-        orelse = (If(test.start, end, test, arm.body, orelse),)
-    return orelse[0] if len(orelse) == 1 else switch
