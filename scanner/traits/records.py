@@ -40,6 +40,14 @@ _WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("return", ("return_request", "rma", "order_return")),
     ("order", ("order", "checkout", "cart", "basket", "purchase", "quote", "booking", "donation", "sale")),
 )
+_BESIDE = frozenset({
+    "event", "events", "log", "logs", "history", "note", "notes", "comment", "comments", "error", "errors", "cache", "job", "jobs", "meta", "metadata", "attribute",
+    "attributes", "config", "configuration", "setting", "settings", "index", "search", "item", "items", "line", "lines", "type", "types", "method", "methods",
+    "template",
+    "form", "view", "report", "export", "import", "message", "messages", "status", "state", "address", "customer", "user", "token", "session", "option", "options",
+    "rule", "rules", "zone", "class", "exception", "data", "payload", "request", "response", "webhook", "task", "provider", "gateway", "app", "plugin", "channel",
+})  # fmt: skip
+"""A name that ends in one of these speaks of something beside the record (OrderEvent is a log line, PaymentMethod a setting)."""
 _SPLIT = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 _NOT = frozenset(
     {
@@ -65,6 +73,8 @@ def record_of(*names: str) -> str:
         if not low or low in _NOT:
             continue
         words = [w.lower() for w in _SPLIT.findall(name)]
+        if len(words) > 1 and words[-1] in _BESIDE:
+            continue
         flat = "_".join(words)
         for record, spoken in _WORDS:
             for word in spoken:
@@ -196,8 +206,15 @@ def _names_in(graph: FlowGraph, unit: UnitRef, expr: Expr) -> list[str]:
 
 def _field_effect(graph: FlowGraph, unit: UnitRef, event: Event, stmt: Assign, target: Attr) -> Effect | None:
     """`order.status = ...`: a change of a record's field (it counts when something saves it; rules ask for the save)."""
-    if isinstance(target.base, Name) and target.base.id in {"self", "cls"} and (
-        unit.owner is None or unit.name in {"__init__", "__construct", "constructor"} or not unit.owner.cls.bases or not record_of(unit.owner.name)
+    if (
+        isinstance(target.base, Name)
+        and target.base.id in {"self", "cls"}
+        and (
+            unit.owner is None
+            or unit.name in {"__init__", "__construct", "constructor"}
+            or not unit.owner.cls.bases
+            or not record_of(unit.owner.name)
+        )
     ):
         return None
     classes = [v.ref.name for v in graph.resolver.values(target.base, unit, event.path) if isinstance(v.ref, ClassRef)]

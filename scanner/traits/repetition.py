@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from flowaudit.scanner.facts import Arg, Assign, Attr, Call, Expr, Op
+from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.graph import EntryPoint, FlowGraph
 from flowaudit.scanner.program import UnitRef, last_name
 from flowaudit.scanner.rule import Step
@@ -76,11 +77,13 @@ def why_repeated(graph: FlowGraph, entry: EntryPoint) -> str:
 def unguarded_effects(graph: FlowGraph, entry: EntryPoint) -> Iterator[Unguarded]:
     """The effects that an entry point reaches by calls and callbacks with no check at any hop."""
     seen = {entry.unit.key}
-    todo: list[tuple[UnitRef, tuple[Step, ...], bool, int]] = [(entry.unit, (), True, 0)]
+    delivered = entry.repeat == "delivery" or "acks_late" in entry.options
+    todo: list[tuple[UnitRef, tuple[Step, ...], bool, int, bool]] = [(entry.unit, (), True, 0, False)]
     while todo and len(seen) < MAX_UNITS:
-        unit, hops, sure, depth = todo.pop(0)
+        unit, hops, sure, depth, later = todo.pop(0)
         for effect in effects_in(graph, unit):
-            if _must_not_repeat(graph, effect) and not checked(graph, unit, effect.event):
+            again = delivered or later or fails_after(graph, unit, effect.event)
+            if again and _must_not_repeat(graph, effect) and not checked(graph, unit, effect.event):
                 yield Unguarded(effect, hops, sure)
         if depth >= MAX_DEPTH:
             continue
@@ -92,14 +95,28 @@ def unguarded_effects(graph: FlowGraph, entry: EntryPoint) -> Iterator[Unguarded
             if checked(graph, unit, edge.event):
                 continue
             seen.add(edge.head.key)
-            todo.append(
-                (
-                    edge.head,
-                    (*hops, Step(edge.at(), f"calls {edge.head.unit.name or edge.head.path}")),
-                    sure and edge.certainty == "sure",
-                    depth + 1,
-                )
-            )
+            hop = Step(edge.at(), f"calls {edge.head.unit.name or edge.head.path}")
+            later_now = later or (not delivered and fails_after(graph, unit, edge.event))
+            todo.append((edge.head, (*hops, hop), sure and edge.certainty == "sure", depth + 1, later_now))
+
+
+def fails_after(graph: FlowGraph, unit: UnitRef, event: Event) -> bool:
+    """Whether something that can fail follows an event in its unit, so that a retry repeats the event: a call to a system, a record's write, an enqueue."""
+    for effect in effects_in(graph, unit):
+        if effect.event.order > event.order and isinstance(effect.event.node, Call):
+            return True
+    for site in graph.sites_in(unit):
+        if site.event.order > event.order:
+            return True
+    for edge in graph.callees(unit):
+        if (
+            edge.event is not None
+            and edge.event.order > event.order
+            and edge.kind == "calls"
+            and (effects_in(graph, edge.head) or graph.sites_below(edge.head, 2))
+        ):
+            return True
+    return False
 
 
 def _must_not_repeat(graph: FlowGraph, effect: Effect) -> bool:
