@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from flowaudit.scanner.catalog import Known
 from flowaudit.scanner.facts import Attr, Call, Const, Expr, Table, Text, Unknown
 from flowaudit.scanner.flow.events import Event
-from flowaudit.scanner.program import ECMASCRIPT, ClassRef, UnitRef, last_name
+from flowaudit.scanner.program import ECMASCRIPT, ClassRef, UnitRef, dotted, last_name
 from flowaudit.scanner.value import Target
 
 if TYPE_CHECKING:
@@ -205,6 +205,11 @@ class Calls:
                 for meaning in self.catalog.meanings(language, tail):
                     if self._applies(meaning, call):
                         return meaning
+            if not any(t.unit for t in targets):  # a local that is named like the library it holds (`stripe = get_stripe()`)
+                written = dotted(call.callee)
+                named = self.catalog.symbol(language, written) if written.count(".") > 1 else None
+                if named is not None and self._applies(named, call):
+                    return named
         return None
 
     @staticmethod

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flowaudit.scanner import entries, starts
-from flowaudit.scanner.calls import place
+from flowaudit.scanner.calls import in_table, place
 from flowaudit.scanner.catalog import Catalog, Known
 from flowaudit.scanner.facts import Attr, Call, Closure, Const, Expr, FileFacts, Items, Name, Pair, Schedule, Table, Text
 from flowaudit.scanner.flow.events import Event
@@ -198,7 +198,37 @@ def _effect(graph: FlowGraph, call: Call, known: Known, unit: UnitRef) -> str:
         return ""
     if any(place(call, where) is not None for where in known.symbol.body):
         return "write"
+    table = next((t for where in known.symbol.method if (t := _option_table(call, where)) is not None), None)
+    if table is not None:  # the verb may stand in a table that was built elsewhere
+        return _verb_of(graph, table, known, unit)
     return known.symbol.effect or ("read" if known.symbol.method else "")
+
+
+def _option_table(call: Call, where: str | int) -> Expr | None:
+    """The argument that holds a call's options, when it is no literal: `wp_remote_request($url, $args)`."""
+    head, dot, _ = str(where).partition(".")
+    found = place(call, int(head) if head.isdigit() else head) if dot else None
+    return found if found is not None and not isinstance(found, Table) else None
+
+
+def _verb_of(graph: FlowGraph, table: Expr, known: Known, unit: UnitRef) -> str:
+    """The effect that a table of options asks for; "" when its verb (or the table) is not known."""
+    keys = {str(where).partition(".")[2] for where in known.symbol.method}
+    found = [v.ref for v in graph.resolver.values(table, unit) if isinstance(v.ref, tuple)]
+    tables = [(where, literal) for where, literal in found if isinstance(literal, Table)]
+    if not tables or len(tables) != len(found):
+        return ""
+    for where, literal in tables:
+        verb = next((v for k in keys if (v := in_table(literal, k)) is not None), None)
+        if verb is not None:
+            for value in graph.resolver.values(verb, where):
+                if isinstance(value.ref, tuple) and isinstance(value.ref[1], Const):
+                    word = str(value.ref[1].value).upper()
+                    return "read" if word in _READS else "idempotent-write" if word in _IDEMPOTENT else "write"
+            return ""
+        if any(in_table(literal, str(b).partition(".")[2]) is not None for b in known.symbol.body if "." in str(b)):
+            return "write"
+    return known.symbol.effect or "read"
 
 
 def _address(graph: FlowGraph, expr: Expr, unit: UnitRef, depth: int = 0) -> str:

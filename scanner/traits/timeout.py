@@ -30,12 +30,13 @@ def defaults(graph: FlowGraph, known: Known, language: str) -> Timeouts | None:
         version = graph.versions.get((language, package))
         if version:
             for older in entry.versions:
-                if older.timeout is not None and _below(version, older.below):
+                if older.timeout is not None and below(version, older.below):
                     return older.timeout
     return entry.timeout
 
 
-def _below(version: str, bound: str) -> bool:
+def below(version: str, bound: str) -> bool:
+    """Whether a version is older than a bound (numbers compared part by part)."""
     def numbers(text: str) -> list[int]:
         return [int("".join(c for c in part if c.isdigit()) or 0) for part in text.split(".")[:3]]
 

@@ -1,0 +1,71 @@
+"""Writes that are repeated: whether a retry takes failures after which the write may have worked, and whether stored state is asked before it."""
+
+from __future__ import annotations
+
+import re
+
+from flowaudit.scanner.graph import FlowGraph, Site
+from flowaudit.scanner.traits.checks import checked
+from flowaudit.scanner.traits.idempotency import key_of
+from flowaudit.scanner.traits.retry import Policy, names_of
+from flowaudit.scanner.traits.retry_loops import words
+
+_REFUSED = re.compile(
+    r"rate_?limit|too_?many|throttl|429|ConnectTimeout|ConnectError|NewConnection|ConnectionRefused|NameResolution|gaierror|\bLock|Deadlock|"
+    r"TokenExpired|Unauthori[sz]ed|Authentication|401|Integrity|DoesNotExist|NotFound",
+    re.IGNORECASE,
+)
+"""Failures after which the system has not done the work."""
+_GUARDED = re.compile(r"idempot|already|is_?safe|isRetryable|can_?retry|should_?retry|method", re.IGNORECASE)
+_MONEY = re.compile(r"order|payment|refund|charge|capture|payout|transfer|invoice|shipment|parcel|label|fulfil|checkout|purchase|transaction", re.IGNORECASE)
+_ASKS = re.compile(r"token|auth|login|search|quer|find|fetch|list|status|rate|quote|track|graphql|lookup|verify|calculat|estimat|get_|ping", re.IGNORECASE)
+"""Words of calls that only ask, though their verb is POST."""
+
+
+def keyless_write(graph: FlowGraph, site: Site) -> bool:
+    """Whether a call is a non-idempotent write that carries no stable key: by the catalogue, or a POST that speaks of orders and money."""
+    if site.effect not in {"write", "create"}:
+        return False
+    state = key_of(graph, site)[0]
+    if state in {"absent", "unstable"}:
+        return True
+    if state == "stable" or site.known.entry.kind != "http-client" or site.known.symbol.stage == "notification":
+        return False
+    spoken = " ".join([site.url, site.unit.unit.name, *(words(a.value) for a in site.call.args)])
+    return bool(_MONEY.search(spoken)) and not _ASKS.search(spoken) and "idempot" not in spoken.lower() and "key" not in spoken.lower()
+
+
+def repeats_ambiguously(graph: FlowGraph, policy: Policy) -> bool:
+    """Whether a retry takes failures (timeouts, resets, 5xx) that leave open whether a write was done."""
+    if policy.kind == "client":
+        return False
+    names = names_of(graph, policy.on)
+    if names and all(_REFUSED.search(n) for n in names):
+        return False
+    if policy.repeat is not None:
+        if policy.repeat.by_result and not policy.repeat.handlers:
+            return False
+        text = " ".join(words(t) for t in policy.repeat.tests)
+        if _REFUSED.search(text) or _GUARDED.search(text):
+            return False
+        if any("idempot" in name.lower() for name in policy.unit.flow.assigns):
+            return False
+    return not any(_GUARDED.search(n) for n in names)
+
+
+def on_a_checked_way(graph: FlowGraph, site: Site, what: str) -> bool:
+    """Whether a check on stored state stands before a call, in its unit or at any hop of the way from the entry point."""
+    if checked(graph, site.unit, site.event):
+        return True
+    reach = graph.reach(what)
+    at = site.unit
+    while at.key not in reach.via and at.outer is not None:
+        at = at.outer
+    edge = reach.via.get(at.key)
+    hops = 0
+    while edge is not None and hops < 8:
+        if edge.event is not None and checked(graph, edge.tail, edge.event):
+            return True
+        edge = reach.via.get(edge.tail.key)
+        hops += 1
+    return False
