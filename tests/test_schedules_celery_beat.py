@@ -33,6 +33,7 @@ app.conf.timezone = "Europe/Berlin"
 def setup(sender, **kwargs):
     sender.add_periodic_task(crontab(minute=0, hour=7), shop.tasks.report.s("x"), name="report", expires=10)
     sender.add_periodic_task(15.0, local.s())
+    sender.add_periodic_task(crontab(), sync)
 
 @app.task
 def local():
@@ -51,6 +52,7 @@ def test_tables_and_calls() -> None:
         "poll": ("interval", "30", "shop.tasks.poll"), "sync": ("interval", "300", "shop.tasks.sync"), "env": ("celery", UNKNOWN_VALUE, "shop.tasks.env"),
         "sun": ("celery", UNKNOWN_VALUE, "shop.tasks.sun"), "bad": ("celery", "* 24 * * *", "shop.tasks.bad"), "late": ("interval", "3600", "shop.tasks.late"),
         "report": ("celery", "0 7 * * *", "shop.tasks.report"), "local": ("interval", "15", "local"),
+        "shop.tasks.sync": ("celery", "* * * * *", "shop.tasks.sync"),
     }
     assert {job.zone for job in found.values()} == {"Europe/Berlin"}
     assert {job.platform for job in found.values()} == {"celery-beat"}

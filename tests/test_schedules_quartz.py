@@ -54,6 +54,11 @@ def test_properties() -> None:
     assert [(job.name, job.dialect) for job in found] == [("export.cron", "quartz"), ("close.cron", "spring")]
 
 
+def test_yaml_settings() -> None:
+    (job,) = schedules(read(quartz, "application.yml", "jobs:\n  export:\n    cronExpression: '0 0/5 * * * ?'\n    enabled: true\n  other: {cron: off}\n"))
+    assert (job.name, job.platform, job.when) == ("jobs.export.cronExpression", "quartz", "0 0/5 * * * ?")
+
+
 def test_other_xml() -> None:
     assert schedules(read(quartz, "pom.xml", "<project><dependency><artifactId>quartz</artifactId></dependency></project>")) == []
     assert read(quartz, "a.xml", "<a><b></a>").skipped[0].by == "quartz"

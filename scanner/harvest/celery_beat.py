@@ -87,6 +87,8 @@ def _added(call: Call, reader: Reader, zone: str) -> Schedule:
             target, _, unit = reader.callable_target(signature.callee.base)
         elif signature.args:
             target = reader.text(signature.args[0].value)
+    elif signature is not None:
+        target, _, unit = reader.callable_target(signature)
     options: dict[str, Scalar] = {key: reader.scalar(found) for key in ("expires", "queue") if (found := keyword(call, key)) is not None}
     name = reader.text(keyword(call, "name")) or target
     options["entry"] = name

@@ -2,19 +2,21 @@
 
 Read: `CronTriggerFactoryBean`/`CronTriggerBean`/`SimpleTriggerFactoryBean` beans (cronExpression, repeatInterval in ms, jobDetail, timeZone,
 misfireInstruction), `MethodInvokingJobDetailFactoryBean` (targetObject, targetMethod, concurrent), `<trigger><cron>` of job_scheduling_data,
-`<task:scheduled ref method cron|fixed-rate|fixed-delay>`, and properties whose key speaks of cron and whose value is a Quartz expression.
+`<task:scheduled ref method cron|fixed-rate|fixed-delay>`, and settings (.properties, application.yml)
+whose key speaks of cron and whose value is a Quartz expression.
 `${...}` is "<unknown>". Options: concurrent, misfire, key. Source: Quartz 2.3 documentation; Spring Framework reference, "Task Execution and Scheduling".
 """
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from flowaudit.scanner.facts import UNKNOWN_VALUE, Fact, FileFacts, Scalar, Schedule, Skipped, Source
 from flowaudit.scanner.firing import CronError, parse
-from flowaudit.scanner.located import Element, LocatedError, file_facts, load_ini, load_xml
+from flowaudit.scanner.located import Element, LocatedError, file_facts, flat, load_ini, load_xml, load_yaml
 
 NAME = "quartz"
-FILES = ("*.xml", "*.properties")
+FILES = ("*.xml", "*.properties", "application*.yml", "application*.yaml")
 SNIFF = re.compile(r"[cC]ron|quartz|SimpleTrigger|task:scheduled")
 VERSION = 1
 
@@ -28,6 +30,9 @@ def extract(source: Source) -> FileFacts:
     try:
         if source.path.endswith(".properties"):
             return file_facts(source, _properties(source.text))
+        if source.path.endswith((".yml", ".yaml")):
+            found = [entry for document in load_yaml(source.text) for entry in flat(document)]
+            return file_facts(source, _settings((".".join(map(str, e.path)), str(e.value), e.start, e.end) for e in found))
         root = load_xml(source.text)
     except LocatedError as error:
         return file_facts(source, skipped=(Skipped(source.path, error.reason, NAME, error.line),))
@@ -127,16 +132,20 @@ def _plain_trigger(cron: Element, root: Element) -> Schedule:
 
 
 def _properties(text: str) -> list[Fact]:
+    return _settings(setting for section in load_ini(text, separators="=:") for setting in section.settings)
+
+
+def _settings(settings: Iterable[tuple[str, str, int, int]]) -> list[Fact]:
     out: list[Fact] = []
-    for section in load_ini(text, separators="=:"):
-        for key, value, start, end in section.settings:
-            if _KEY.search(key) and _EXPRESSION.match(value):
-                dialect = "quartz" if "?" in value else "spring"
-                options: dict[str, Scalar] = {"key": key}
-                try:
-                    parse(dialect, value)
-                except CronError as error:
-                    options["problem"] = str(error)
-                platform = "quartz" if dialect == "quartz" else "spring-scheduled"
-                out.append(Schedule(start, end, key, platform, dialect, value, "", key, "unknown", "", tuple(sorted(options.items()))))
+    for key, value, start, end in settings:
+        if not _KEY.search(key) or not _EXPRESSION.match(value):
+            continue
+        dialect = "quartz" if "?" in value else "spring"
+        options: dict[str, Scalar] = {"key": key}
+        try:
+            parse(dialect, value)
+        except CronError as error:
+            options["problem"] = str(error)
+        platform = "quartz" if dialect == "quartz" else "spring-scheduled"
+        out.append(Schedule(start, end, key, platform, dialect, value, "", key, "unknown", "", tuple(sorted(options.items()))))
     return out
