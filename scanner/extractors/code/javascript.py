@@ -1,29 +1,29 @@
-"""JavaScript source, also with JSX or with Flow's type annotations, as Bodies; the reading itself is in `scanner/ecmascript`."""
-
+"""JavaScript source (ES modules, CommonJS, JSX) as Bodies; the reading itself is in `scanner/javascript`."""
 from __future__ import annotations
 
 from functools import cache
 
 import tree_sitter_javascript
-import tree_sitter_typescript
 from tree_sitter import Language, Parser
 
-from flowaudit.scanner.ecmascript.lowerer import lower
-from flowaudit.scanner.facts import FileFacts, Source
+from flowaudit.scanner.facts import FileFacts, Skipped, Source
+from flowaudit.scanner.javascript.lowerer import EcmaLowerer
 
 NAME = "javascript"
 FILES = ("*.js", "*.mjs", "*.cjs", "*.jsx")
-INTERPRETERS = ("node", "nodejs", "deno", "bun")
+INTERPRETERS = ("node", "nodejs", "bun")
 VERSION = 1
 
 
 @cache
-def _parsers() -> tuple[Parser, ...]:
-    # Flow's annotations are mostly written like TypeScript's
-    languages = (tree_sitter_javascript.language(), tree_sitter_typescript.language_tsx())
-    return tuple([Parser(Language(one)) for one in languages])
+def _parser() -> Parser:
+    return Parser(Language(tree_sitter_javascript.language()))
 
 
 def extract(source: Source) -> FileFacts:
     """The units, classes, imports and exports of one JavaScript file; broken parts are named in `skipped`."""
-    return lower(source, _parsers())
+    try:
+        return EcmaLowerer(source, _parser()).run()
+    except RecursionError:
+        reason = "nested too deeply to be read"
+        return FileFacts(source.path, source.language, skipped=(Skipped(source.path, reason, NAME),), size=len(source.text))

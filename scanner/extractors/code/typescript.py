@@ -1,5 +1,4 @@
-"""TypeScript source as Bodies; the reading itself is in `scanner/ecmascript`."""
-
+"""TypeScript source, with and without JSX, as Bodies; the reading itself is in `scanner/javascript`. Declaration files run nothing."""
 from __future__ import annotations
 
 from functools import cache
@@ -7,22 +6,26 @@ from functools import cache
 import tree_sitter_typescript
 from tree_sitter import Language, Parser
 
-from flowaudit.scanner.ecmascript.lowerer import lower
-from flowaudit.scanner.facts import FileFacts, Source
+from flowaudit.scanner.facts import FileFacts, Skipped, Source
+from flowaudit.scanner.javascript.lowerer import EcmaLowerer
 
 NAME = "typescript"
 FILES = ("*.ts", "*.mts", "*.cts", "*.tsx")
+INTERPRETERS = ("ts-node", "tsx", "deno")
 VERSION = 1
 
 
 @cache
-def _parsers() -> tuple[Parser, Parser]:
-    return Parser(Language(tree_sitter_typescript.language_typescript())), Parser(Language(tree_sitter_typescript.language_tsx()))
+def _parser(jsx: bool) -> Parser:
+    return Parser(Language(tree_sitter_typescript.language_tsx() if jsx else tree_sitter_typescript.language_typescript()))
 
 
 def extract(source: Source) -> FileFacts:
     """The units, classes, imports and exports of one TypeScript file; broken parts are named in `skipped`."""
-    plain, jsx = _parsers()
     if source.path.endswith((".d.ts", ".d.mts", ".d.cts")):
         return FileFacts(source.path, source.language, size=len(source.text))
-    return lower(source, (jsx, plain) if source.path.endswith(".tsx") else (plain, jsx))
+    try:
+        return EcmaLowerer(source, _parser(source.path.endswith(".tsx"))).run()
+    except RecursionError:
+        reason = "nested too deeply to be read"
+        return FileFacts(source.path, source.language, skipped=(Skipped(source.path, reason, NAME),), size=len(source.text))
