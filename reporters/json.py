@@ -52,7 +52,8 @@ def _finding(ranked: Ranked) -> dict[str, object]:
     for key in ("path", "related"):
         finding[key] = [{"at": _place(at), "note": note} for at, note in finding[key]]
     rank = msgspec.to_builtins(ranked.rank)
-    return {**finding, "rank": rank, "fingerprint": ranked.fingerprint, "excerpt": ranked.excerpt, "suppression": ranked.suppression}
+    rest = {"fingerprint": ranked.fingerprint, "excerpt": ranked.excerpt, "suppression": ranked.suppression, "suppressed_by": ranked.suppressed_by}
+    return {**finding, "rank": rank, **rest}
 
 
 def _clean(value: Any) -> Any:

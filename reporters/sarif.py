@@ -177,8 +177,8 @@ def _result(ranked: Ranked, index: dict[str, int], report: Report) -> dict[str, 
     if finding.path:
         out["codeFlows"] = [_code_flow(finding.path, report.prefix)]
     if ranked.suppression:
-        in_source = "baseline" not in ranked.suppression
-        out["suppressions"] = [{"kind": "inSource" if in_source else "external", "status": "accepted", "justification": visible(ranked.suppression)[:MAX_SHORT]}]
+        kind = "inSource" if ranked.suppressed_by == "comment" else "external"
+        out["suppressions"] = [{"kind": kind, "status": "accepted", "justification": visible(ranked.suppression)[:MAX_SHORT]}]
     return out
 
 

@@ -237,14 +237,14 @@ def _report(
     suppressed: list[Ranked] = []
     hidden = 0
     for finding, fingerprint in zip(findings, baseline.fingerprints(findings), strict=True):
-        reason = suppressor.reason(finding, fingerprint)
+        reason, by = suppressor.reason(finding, fingerprint)
         if CONFIDENCES.index(finding.confidence) < least:
             hidden += 1
             continue
         if not reason and fingerprint in known:
-            reason = "known: it stands in the baseline"
+            reason, by = "known: it stands in the baseline", "baseline"
         snippet = mask.excerpt(text(finding.at.path).split("\n"), finding.at.line, finding.at.end_line)
-        ranked = Ranked(finding, rank(finding, by_id[finding.rule]), fingerprint, snippet, reason)
+        ranked = Ranked(finding, rank(finding, by_id[finding.rule]), fingerprint, snippet, reason, by)
         (suppressed if reason else shown).append(ranked)
     prefix, revision = _git(roots)
     unknown = parts.pop("unknown", ())

@@ -36,6 +36,8 @@ class Ranked(msgspec.Struct, frozen=True):
     excerpt: str = ""
     suppression: str = ""
     """The reason, when the finding is suppressed."""
+    suppressed_by: str = ""
+    """comment | configuration | baseline."""
 
 
 class SystemItem(msgspec.Struct, frozen=True):

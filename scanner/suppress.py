@@ -75,8 +75,8 @@ class Suppressor:
         directive = _Directive(file.path, line, bool(_LEADERS.match(before)), frozenset(names), reason, expires)
         self._directives.setdefault(file.path, []).append(directive)
 
-    def reason(self, finding: Finding, fingerprint: str) -> str:
-        """Why a finding is suppressed, "" when it is not."""
+    def reason(self, finding: Finding, fingerprint: str) -> tuple[str, str]:
+        """Why a finding is suppressed and by what ("comment" or "configuration"); two empty strings when it is not."""
         last = min(finding.at.end_line, finding.at.line + TALL)
         for directive in self._directives.get(finding.at.path, ()):
             near = directive.line == finding.at.line - 1 if directive.alone else finding.at.line <= directive.line <= last
@@ -84,13 +84,13 @@ class Suppressor:
             if (near or inside) and not directive.rules.isdisjoint({finding.rule, finding.id}):
                 directive.used = True
                 if not self._expired(directive.expires):
-                    return directive.reason
+                    return directive.reason, "comment"
         for entry, pattern, used in self.entries:
             if entry.rule in {finding.rule, finding.id} and pattern.match(finding.at.path) and entry.fingerprint in {"", fingerprint}:
                 used[0] = True
                 if not self._expired(entry.expires):
-                    return entry.reason
-        return ""
+                    return entry.reason, "configuration"
+        return "", ""
 
     def _expired(self, expires: datetime.date | None) -> bool:
         return expires is not None and expires < self.today

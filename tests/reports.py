@@ -44,7 +44,7 @@ def finding(path: str = "shop/pay.py", line: int = 12, text: str = "requests.pos
 
 
 def ranked(found: Finding, number: int = 0, suppression: str = "") -> Ranked:
-    return Ranked(found, rank(found, RULE), f"{number:032x}", "requests.post(url)", suppression)
+    return Ranked(found, rank(found, RULE), f"{number:032x}", "requests.post(url)", suppression, "comment" if suppression else "")
 
 
 def report(name: str = "shop", *, findings: tuple[Finding, ...] | None = None, **more: object) -> Report:

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import jsonschema
+import msgspec
 import pytest
 import reports
 from hypothesis import given
@@ -121,6 +122,9 @@ def test_suppressed_findings_stay_as_such() -> None:
     results = run(sarif.render(reports.report()))["results"]
     assert [bool(result.get("suppressions")) for result in results] == [False, False, True]
     assert results[2]["suppressions"][0]["justification"].startswith("run by hand")
+    assert results[2]["suppressions"][0]["kind"] == "inSource"
+    known = msgspec.structs.replace(reports.ranked(reports.finding(), 1, "known"), suppressed_by="baseline")
+    assert run(sarif.render(reports.report(findings=(), suppressed=(known,))))["results"][0]["suppressions"][0]["kind"] == "external"
 
 
 def test_what_was_skipped_is_a_notification_with_its_place() -> None:
