@@ -140,6 +140,7 @@ class _Bytes:
 
 # -- templates --------------------------------------------------------------------------------------------------------------
 _TEMPLATE = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|<%.*?%>", re.DOTALL)
+_CONTROL = re.compile(r"(?:\{\{|\{%|<%)-?\s*(?:if|else|elif|end\w*|with|range|for|define|block)\b")
 _MARK = "\u00a4"
 _MARKS = re.compile(f"{_MARK}+_?")
 
@@ -152,9 +153,16 @@ def neutralise(text: str) -> str:
     out: list[str] = []
     at = 0
     for start, end in spans:
+        if start < at:
+            continue
         out.append(text[at:start])
         begin, finish = text.rfind("\n", 0, start) + 1, text.find("\n", end)
         line = text[begin:finish if finish >= 0 else len(text)]
+        if _CONTROL.match(text, start) and not text[begin:start].strip() and "\n" not in text[start:end]:
+            # `{{ if x }}key: y{{ end }}`: without its condition the key would stand too deep, so the line is left out
+            at = finish if finish >= 0 else len(text)
+            out.append(" " * len(text[start:at].encode("utf-8", "surrogatepass")))
+            continue
         alone = not _TEMPLATE.sub("", line).strip() or text.startswith(("{%", "{{/*", "{{- /*"), start)
         for piece in re.split(r"(\n)", text[start:end]):
             size = len(piece.encode("utf-8", "surrogatepass"))
@@ -170,6 +178,18 @@ def _known(text: str) -> str:
 
 # -- YAML -------------------------------------------------------------------------------------------------------------------
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _LaterAnchors(yaml.SafeLoader):
+    """YAML lets a later anchor take an earlier one's name; PyYAML's composers refuse that."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Forget an anchor that is defined anew."""
+        if not self.check_event(yaml.AliasEvent):
+            self.anchors.pop(self.peek_event().anchor, None)  # type: ignore[no-untyped-call]
+        return super().compose_node(parent, index)
+
+
 _CONSTRUCT = {"tag:yaml.org,2002:bool", "tag:yaml.org,2002:int", "tag:yaml.org,2002:float", "tag:yaml.org,2002:null"}
 _TRUE = frozenset({"yes", "true", "on"})
 
@@ -184,7 +204,7 @@ def load_yaml(text: str, template: bool = True) -> list[Node]:
     out: list[Node] = []
     budget = [MOST_NODES]
     try:
-        out.extend(_node(document, to_byte, budget, 0) for document in yaml.compose_all(text, Loader=_LOADER) if document is not None)
+        out.extend(_node(document, to_byte, budget, 0) for document in _compose(text) if document is not None)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problem = " ".join((error.problem or error.context or "cannot be read").split())
@@ -196,6 +216,15 @@ def load_yaml(text: str, template: bool = True) -> list[Node]:
     except RecursionError:
         raise LocatedError("nested too deep") from None
     return out
+
+
+def _compose(text: str) -> list[yaml.Node]:
+    try:
+        return list(yaml.compose_all(text, Loader=_LOADER))
+    except yaml.composer.ComposerError as error:
+        if "second occurrence" not in str(error):
+            raise
+        return list(yaml.compose_all(text, Loader=_LaterAnchors))
 
 
 def load_yaml_parts(text: str) -> tuple[list[Node], list[LocatedError]]:

@@ -79,3 +79,17 @@ def test_xml_elements_and_their_bytes() -> None:
 def test_hostile_xml_is_refused(text: str) -> None:
     with pytest.raises(LocatedError):
         load_xml(text)
+
+
+def test_a_conditional_key_is_left_out_and_branches_are_read() -> None:
+    text = "a: 1\n{{ if .z }}zone: x{{- end }}\n{{- if .é }}\nb: [c]\n{{- else }}\nb: [d]\n{{- end }}\ne: {{ if .x }}f{{ end }}\n"
+    assert len(neutralise(text).encode()) == len(text.encode())
+    document = load_yaml(text)[0]
+    assert document.get("zone") is None
+    assert [key.text for key in document.duplicates] == ["b"]
+    assert UNKNOWN_VALUE in document.string("e")
+
+
+def test_an_anchor_may_be_defined_anew() -> None:
+    document = load_yaml("a: &x 1\nb: *x\nc: &x 2\nd: *x\n")[0]
+    assert [document.scalar(key) for key in "abcd"] == [1, 1, 2, 2]

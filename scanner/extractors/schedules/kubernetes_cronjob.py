@@ -78,8 +78,10 @@ def _read(manifest: Node, data: bytes, facts: list[Fact], units: list[Unit]) -> 
             parse("kubernetes", when.text)
         except CronError as error:
             options["problem"] = str(error)
-    for twice in manifest.duplicates + spec.duplicates:
-        options["duplicate_key"] = twice.text
+    if b"{{" not in data:
+        # in a template the two may stand in different branches
+        for twice in manifest.duplicates + spec.duplicates:
+            options["duplicate_key"] = twice.text
     unit = ""
     if words and container is not None:
         unit = f"cron:{when.start}"
