@@ -68,6 +68,7 @@ FIXES = {
 
 def check(graph: FlowGraph) -> Iterator[Finding]:
     """One finding a handler, response or promise."""
+    told: set[int] = set()
     for unit in graph.units():
         dead = set()
         for wrong in wrong_types(graph, unit):
@@ -75,12 +76,13 @@ def check(graph: FlowGraph) -> Iterator[Finding]:
             yield _wrong(graph, wrong)
         for one in swallowed(graph, unit):
             if one.caught.start not in dead:
+                told.update(id(e) for e in one.caught.tried)
                 yield _handler(graph, one)
         for promise in floating(graph, unit):
             yield _promise(graph, promise)
     for site in graph.sites:
         answer = unchecked(graph, site)
-        if answer is not None:
+        if answer is not None and id(site.event) not in told:
             yield _answer(graph, answer)
 
 
@@ -112,12 +114,23 @@ def _promise(graph: FlowGraph, one: Floating) -> Finding:
 def _answer(graph: FlowGraph, one: Unchecked) -> Finding:
     site = one.site
     boundary = Boundary("system", site.event, site.name, True, False, site.certainty == "sure", site)
-    message = f"The answer of {site.name} {one.how}; {site.known.entry.name} does not raise on a failed status, so a refusal passes for success."
+    message = (
+        f"The answer of {site.name} {one.how}; {site.known.entry.name} does not raise on a failed status, so a refusal passes for success."
+    )
     lost = (Step(one.caller[0].at(one.caller[1]), "the answer gets lost here"),) if one.caller else ()
     unit = one.caller[0] if one.caller else site.unit
     after = (Step(unit.at(one.after), "takes it for success"),) if one.after is not None else ()
     confidence: Confidence = "high" if one.after is not None and site.certainty == "sure" and not one.caller else "medium"
-    return _finding(graph, site.unit, "unchecked-response", boundary, (Step(site.at(), "the status is not looked at"),), message, confidence, (*lost, *after))
+    return _finding(
+        graph,
+        site.unit,
+        "unchecked-response",
+        boundary,
+        (Step(site.at(), "the status is not looked at"),),
+        message,
+        confidence,
+        (*lost, *after),
+    )
 
 
 def _finding(

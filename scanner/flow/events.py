@@ -45,6 +45,9 @@ from flowaudit.scanner.facts import (
     Unknown,
     Yield,
 )
+from flowaudit.scanner.flow.leaving import breaks, leaves
+
+__all__ = ["Branch", "Event", "Frame", "Guard", "UnitFlow", "always", "dominates", "flow_of", "leaves"]
 
 MAX_EVENTS = 20_000
 """Events of one unit; a unit above is cut there and named in coverage."""
@@ -133,8 +136,14 @@ def dominates(first: Event, second: Event) -> bool:
 
 
 def always(first: Event, later: list[Event]) -> bool:
-    """Whether one of `later` lies on every way on from `first` that stays in the unit (structural post-dominance)."""
-    return any(e.order > first.order and set(e.path) <= set(first.path) for e in later)
+    """Whether one of `later` lies on every way on from `first` that stays in the unit: structural post-dominance. Code guarded by a `try` whose
+    handler lets the unit go on does not count, as what comes before it may end in the handler."""
+    return any(e.order > first.order and set(e.path) <= set(first.path) and not any(_may_skip(f) for f in e.frames) for e in later)
+
+
+def _may_skip(frame: Frame) -> bool:
+    """Whether a failure inside the frame ends in a handler that goes on."""
+    return frame.kind == "try" and isinstance(frame.node, Try) and any(not leaves(h.body) for h in frame.node.handlers)
 
 
 def flow_of(unit: Unit) -> UnitFlow:
@@ -142,78 +151,6 @@ def flow_of(unit: Unit) -> UnitFlow:
     walker = _Walker(unit)
     walker.flow.exits = walker.body(unit.body)
     return walker.flow
-
-
-def leaves(body: Body) -> bool:
-    """Whether a Body always leaves the sequence that it stands in (return, raise, break, continue, exit)."""
-    return any(_leaves(s) for s in body)
-
-
-def _leaves(stmt: Stmt) -> bool:
-    match stmt:
-        case Return() | Raise() | Exit():
-            return True
-        case If():
-            return bool(stmt.orelse) and leaves(stmt.then) and leaves(stmt.orelse)
-        case Try():
-            if leaves(stmt.final):
-                return True
-            return (leaves(stmt.body) or leaves(stmt.orelse)) and all(leaves(h.body) for h in stmt.handlers)
-        case Region():
-            return leaves(stmt.body)
-        case Switch():
-            return any(not c.values and c.guard is None for c in stmt.cases) and all(leaves(c.body) for c in stmt.cases)
-        case Loop():
-            return stmt.kind != "for" and isinstance(stmt.source, Const) and bool(stmt.source.value) and not _breaks(stmt.body)
-        case Eval():
-            return isinstance(stmt.value, Call) and _stops(stmt.value)
-        case _:
-            return False
-
-
-_STOPPERS = frozenset(
-    {
-        "sys.exit",
-        "os._exit",
-        "process.exit",
-        "exit",
-        "quit",
-        "abort",
-        "wp_die",
-        "wp_send_json_error",
-        "wp_send_json_success",
-        "wp_send_json",
-    }
-)
-
-
-def _stops(call: Call) -> bool:
-    """Calls that never come back, by their usual names (Python's sys.exit, Node's process.exit, WordPress's wp_die family)."""
-    callee = call.callee
-    if isinstance(callee, Name):
-        return callee.id in _STOPPERS
-    return isinstance(callee, Attr) and isinstance(callee.base, Name) and f"{callee.base.id}.{callee.name}" in _STOPPERS
-
-
-def _breaks(body: Body) -> bool:
-    """Whether a loop's body holds a `break` of its own."""
-    for stmt in body:
-        match stmt:
-            case Exit(kind="break"):
-                return True
-            case If():
-                if _breaks(stmt.then) or _breaks(stmt.orelse):
-                    return True
-            case Try():
-                if any(_breaks(b) for b in (stmt.body, stmt.orelse, stmt.final, *(h.body for h in stmt.handlers))):
-                    return True
-            case Region():
-                if _breaks(stmt.body):
-                    return True
-            case Switch():
-                if any(_breaks(c.body) for c in stmt.cases):
-                    return True
-    return False
 
 
 class _Walker:
@@ -233,7 +170,9 @@ class _Walker:
         for stmt in body:
             if self.flow.cut:
                 break
-            gone = self.stmt(stmt) or gone
+            if self.stmt(stmt) and not gone:
+                gone = True
+                self.path = (*self.path, (self.number, "dead"))
         self.path, self.guards = path, guards
         return gone
 
@@ -255,7 +194,7 @@ class _Walker:
         match stmt:
             case Eval():
                 self.expr(stmt.value, "dropped")
-                return _leaves(stmt)
+                return leaves((stmt,))
             case Assign():
                 self.expr(stmt.value, "assigned", target=stmt.target)
                 self.target(stmt.target)
@@ -340,14 +279,18 @@ class _Walker:
             self.frames, self.path = frames, path
         guard = Guard(stmt.source, True, order, "branch") if stmt.kind == "while" and not endless else None
         self.inner(stmt.body, None if endless or stmt.kind == "do" else (number, "body"), guard, frame)
-        if stmt.orelse:
-            self.inner(stmt.orelse, None)
-        return endless and not _breaks(stmt.body)
+        broken = breaks(stmt.body)
+        gone = self.inner(stmt.orelse, (number, "else") if broken else None) if stmt.orelse else False
+        return (endless or gone) and not broken
 
     def try_(self, stmt: Try, number: int) -> bool:
         body = self.inner(stmt.body, (number, "body"), None, Frame("try", stmt, number))
+        worked: tuple[Branch, ...] = ((number, "body"), (number, "else")) if stmt.orelse else ((number, "body"),)
         if stmt.orelse:
-            body = self.inner(stmt.orelse, (number, "body")) or body
+            path = self.path
+            self.path = (*path, (number, "body"))
+            body = self.inner(stmt.orelse, (number, "else")) or body
+            self.path = path
         handlers = []
         for index, handler in enumerate(stmt.handlers):
             for kind in handler.types:
@@ -356,7 +299,7 @@ class _Walker:
             handlers.append(self.inner(handler.body, (number, f"handler{index}"), None, Frame("handler", handler, number, stmt)))
         final = self.inner(stmt.final, None, None, Frame("final", stmt, number)) if stmt.final else False
         if all(handlers) and not body:
-            self.path = (*self.path, (number, "body"))
+            self.path = (*self.path, *worked)
         return final or (body and all(handlers))
 
     # -- expressions ---------------------------------------------------------------------------------------------------------

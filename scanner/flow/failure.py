@@ -10,7 +10,25 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from flowaudit.scanner.facts import Assign, Attr, Call, Const, Eval, Exit, Expr, Handler, Items, Name, Op, Raise, Return, Stmt, Table, Text, Try
+from flowaudit.scanner.facts import (
+    Assign,
+    Attr,
+    Call,
+    Const,
+    Eval,
+    Exit,
+    Expr,
+    Handler,
+    Items,
+    Name,
+    Op,
+    Raise,
+    Return,
+    Stmt,
+    Table,
+    Text,
+    Try,
+)
 from flowaudit.scanner.flow.events import Event, UnitFlow, leaves
 from flowaudit.scanner.flow.uses import inside, mentions, walk
 
@@ -220,7 +238,15 @@ def answer(expr: Expr | None, names: frozenset[str]) -> str:
         case Items():
             first = answer(expr.items[0].value, names)
             rest = [answer(i.value, names) for i in expr.items]
-            return "error" if "error" in rest else "sentinel" if first in {"sentinel", "nothing"} else "success" if first == "success" else "value"
+            return (
+                "error"
+                if "error" in rest
+                else "sentinel"
+                if first in {"sentinel", "nothing"}
+                else "success"
+                if first == "success"
+                else "value"
+            )
         case Table() if not expr.pairs:
             return "sentinel"
         case Op(op="-", operands=(Const(),)):
@@ -254,7 +280,11 @@ def _table(table: Table) -> str:
 def _call(call: Call) -> str:
     if any(_FAILING.search(w) for w in _words(call.callee)):
         return "error"
-    codes = [e.value for e in walk(call) if isinstance(e, Const) and isinstance(e.value, int) and not isinstance(e.value, bool) and 100 <= e.value < 600]
+    codes = [
+        e.value
+        for e in walk(call)
+        if isinstance(e, Const) and isinstance(e.value, int) and not isinstance(e.value, bool) and 100 <= e.value < 600
+    ]
     if codes:
         return "error" if max(codes) >= 400 else "success" if min(codes) >= 200 and max(codes) < 300 else "value"
     tables = [answer(a.value, frozenset()) for a in call.args if isinstance(a.value, Table | Const)]

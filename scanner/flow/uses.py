@@ -217,7 +217,9 @@ def _target(target: Expr, name: str, depth: int) -> Iterator[Use]:
                 yield from _target(item.value, name, depth + 1)
 
 
-_TESTS = frozenset({"not", "==", "!=", "<", ">", "<=", ">=", "in", "not in", "is", "is not", "instanceof", "isset", "empty", "typeof", "and", "or", "??"})
+_TESTS = frozenset(
+    {"not", "==", "!=", "<", ">", "<=", ">=", "in", "not in", "is", "is not", "instanceof", "isset", "empty", "typeof", "and", "or", "??"}
+)
 
 
 def _expr(expr: Expr, name: str, at: _At, depth: int) -> Iterator[Use]:

@@ -56,7 +56,12 @@ def _one(graph: FlowGraph, unit: UnitRef, event: Event) -> Floating | None:
         return None
     if name in {"then", "finally"} and event.use == "dropped" and unit.language in ECMASCRIPT:
         return _chain(graph, unit, event, call)
-    unused = event.use == "assigned" and isinstance(event.target, Name) and unit.unit.kind != "module" and _unused(graph, unit, event, event.target.id)
+    unused = (
+        event.use == "assigned"
+        and isinstance(event.target, Name)
+        and unit.unit.kind != "module"
+        and _unused(graph, unit, event, event.target.id)
+    )
     if event.use == "dropped" or unused:
         if not promises(graph, unit, event) or (unit.unit.kind == "module" or _MAIN.match(name)):
             return None
@@ -128,7 +133,15 @@ def _callbacks(graph: FlowGraph, unit: UnitRef, event: Event, call: Call) -> Flo
         if isinstance(arg.value, Closure):
             inner = graph.program.units.get(f"{unit.path}::{arg.value.unit}")
             if inner is not None and "async" in inner.unit.traits:
-                boundary = boundary_of(graph, inner, [e for e in inner.flow.events if not any(f.kind == "try" and isinstance(f.node, Try) and f.node.handlers for f in e.frames)])
+                boundary = boundary_of(
+                    graph,
+                    inner,
+                    [
+                        e
+                        for e in inner.flow.events
+                        if not any(f.kind == "try" and isinstance(f.node, Try) and f.node.handlers for f in e.frames)
+                    ],
+                )
                 if boundary is not None and boundary.writes:
                     how = f"is started in the callback of {last_name(call.callee)}, which waits for none"
                     return Floating(unit, event, boundary, how, boundary.sure, success_after(graph, unit, event))
@@ -160,12 +173,17 @@ def _returned(graph: FlowGraph, unit: UnitRef, event: Event) -> Floating | None:
     if frame is None or frame.kind != "try" or not isinstance(frame.node, Try) or unit.language not in ECMASCRIPT:
         return None
     block = frame.node
-    releases = any(_RELEASE.search(last_name(e.callee)) for s in block.final for e in walk(getattr(s, "value", Name(0, 0, ""))) if isinstance(e, Call))
+    releases = any(
+        _RELEASE.search(last_name(e.callee)) for s in block.final for e in walk(getattr(s, "value", Name(0, 0, ""))) if isinstance(e, Call)
+    )
     if not (releases or any(h.body for h in block.handlers)) or not promises(graph, unit, event):
         return None
     boundary = boundary_of(graph, unit, [event])
     if boundary is None or not boundary.writes:
         return None
-    how = "is returned without await, so that `finally` runs before it is done" if releases else "is returned without await, so that the handler here never sees its failure"
+    how = (
+        "is returned without await, so that `finally` runs before it is done"
+        if releases
+        else "is returned without await, so that the handler here never sees its failure"
+    )
     return Floating(unit, event, boundary, how, False)
-

@@ -102,7 +102,9 @@ def boundaries(graph: FlowGraph, unit: UnitRef, events: Iterable[Event]) -> list
 
 
 def _counts(effect: Effect) -> bool:
-    return effect.kind in {"enqueue", "send"} or (effect.kind in {"create", "update", "delete"} and bool(effect.record) and effect.known is not None)
+    return effect.kind in {"enqueue", "send"} or (
+        effect.kind in {"create", "update", "delete"} and bool(effect.record) and effect.known is not None
+    )
 
 
 def harmless(site: Site) -> bool:
@@ -192,7 +194,14 @@ def _by_name(graph: FlowGraph, unit: UnitRef, event: Event) -> Boundary | None:
         return None
     if any(t.unit is not None and t.certainty == "sure" for t in graph.resolver.targets(unit, event)):
         return None
-    receiver = last_name(call.callee.base).removesuffix("Strategy").removesuffix("_strategy").removesuffix("Interface").removesuffix("Service").rstrip("_")
+    receiver = (
+        last_name(call.callee.base)
+        .removesuffix("Strategy")
+        .removesuffix("_strategy")
+        .removesuffix("Interface")
+        .removesuffix("Service")
+        .rstrip("_")
+    )
     if not receiver or BEST_EFFORT.search(dotted(call.callee)) or receiver.lower() in {"apiclient", "testclient"}:
         return None
     name = call.callee.name

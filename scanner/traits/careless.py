@@ -117,7 +117,11 @@ def success_after(graph: FlowGraph, unit: UnitRef, event: Event, skip: tuple[int
     `skip` is the span of a handler whose events do not count."""
     from flowaudit.scanner.traits.records import effects_in
 
-    marks = {id(e.event) for e in effects_in(graph, unit) if e.kind in {"update", "create"} and e.record and (e.known is not None or speaks(e.field))}
+    marks = {
+        id(e.event)
+        for e in effects_in(graph, unit)
+        if e.kind in {"update", "create"} and e.record and (e.known is not None or speaks(e.field))
+    }
     marks |= {id(e.event) for e in effects_in(graph, unit) if e.kind == "delete" and e.known is not None}
     for later in unit.flow.events:
         if later.order <= event.order or skip[0] <= later.start < skip[1] or not _on_the_way(event, later):
@@ -126,7 +130,12 @@ def success_after(graph: FlowGraph, unit: UnitRef, event: Event, skip: tuple[int
             return later
         if later.kind == "call" and (known := graph.resolver.known(unit, later)) is not None and known.symbol.role == "ack":
             return later
-        if later.kind == "return" and isinstance(later.node, Return) and isinstance(later.node.value, Const) and later.node.value.value is True:
+        if (
+            later.kind == "return"
+            and isinstance(later.node, Return)
+            and isinstance(later.node.value, Const)
+            and later.node.value.value is True
+        ):
             return later
     return None
 
@@ -134,7 +143,23 @@ def success_after(graph: FlowGraph, unit: UnitRef, event: Event, skip: tuple[int
 def speaks(field: str) -> bool:
     """Whether a field's name tells how far a record is."""
     low = field.lower()
-    return any(w in low for w in ("status", "state", "paid", "sent", "exported", "shipped", "captured", "refunded", "processed", "completed", "synced", "done"))
+    return any(
+        w in low
+        for w in (
+            "status",
+            "state",
+            "paid",
+            "sent",
+            "exported",
+            "shipped",
+            "captured",
+            "refunded",
+            "processed",
+            "completed",
+            "synced",
+            "done",
+        )
+    )
 
 
 def _on_the_way(event: Event, later: Event) -> bool:

@@ -22,7 +22,10 @@ LOG_NAMES = frozenset(
         "setStatus", "recordException", "record_exception", "set_status", "addError", "noticeError", "notice_error", "increment", "incr", "write", "writeln",
     }
 )  # fmt: skip
-_LOGGERS = re.compile(r"log|console|sentry|raven|bugsnag|rollbar|newrelic|stdout|stderr|output|^io$|span|metrics?|statsd|traceback|honeybadger|monitor|tracer", re.IGNORECASE)
+_LOGGERS = re.compile(
+    r"log|console|sentry|raven|bugsnag|rollbar|newrelic|stdout|stderr|output|^io$|span|metrics?|statsd|traceback|honeybadger|monitor|tracer",
+    re.IGNORECASE,
+)
 _BARE_LOGS = frozenset(
     {
         "print", "error_log", "log_error", "logError", "logException", "log_exception", "captureException", "capture_exception", "capture_message",
@@ -37,7 +40,9 @@ _NEUTRAL = frozenset(
         "trans", "gettext", "sub", "replace", "trim", "strtolower", "strpos", "str_contains", "includes", "startsWith", "in_array", "json", "text", "date",
     }
 )  # fmt: skip
-_THROWS = frozenset({"throw", "throw_error", "throwError", "abort", "die", "wp_die", "wp_send_json_error", "raise_error", "raise_from", "reraise", "fail"})
+_THROWS = frozenset(
+    {"throw", "throw_error", "throwError", "abort", "die", "wp_die", "wp_send_json_error", "raise_error", "raise_from", "reraise", "fail"}
+)
 """Helpers that raise or end the request with an error."""
 _PLACATE = re.compile(
     r"non[- _]?(?:fatal|critical|blocking)|best[- _]effort|not (?:fatal|critical|important)|(?:safe|safely) (?:to )?ignore|ignor(?:e|ing)|optional|no user impact|"
@@ -70,7 +75,11 @@ def handling(graph: FlowGraph, unit: UnitRef, caught: Caught, depth: int = 0) ->
     if caught.block is not None and not caught.broad:
         return Handling("expected")
     honour = bool(graph.options.get("honour-comments", True))
-    if honour and (caught.empty or caught.comment) and (explained(caught.comment) if caught.empty else bool(_PLACATE.search(caught.comment))):
+    if (
+        honour
+        and (caught.empty or caught.comment)
+        and (explained(caught.comment) if caught.empty else bool(_PLACATE.search(caught.comment)))
+    ):
         return Handling("explained by a comment")
     logged, acked = False, None
     for event in caught.inner:
@@ -98,11 +107,7 @@ def handling(graph: FlowGraph, unit: UnitRef, caught: Caught, depth: int = 0) ->
 
 def texts(expr: Expr) -> list[str]:
     """The constant text inside an expression."""
-    out = []
-    for part in walk(expr):
-        if isinstance(part, Const) and isinstance(part.value, str):
-            out.append(part.value)
-    return out
+    return [part.value for part in walk(expr) if isinstance(part, Const) and isinstance(part.value, str)]
 
 
 def is_log(graph: FlowGraph, unit: UnitRef, event: Event) -> bool:
@@ -121,7 +126,7 @@ def is_log(graph: FlowGraph, unit: UnitRef, event: Event) -> bool:
 
 
 def _call(graph: FlowGraph, unit: UnitRef, caught: Caught, event: Event, depth: int) -> str:
-    """"log", "ack", "" (nothing to do with the failure), or what the call does with it."""
+    """ "log", "ack", "" (nothing to do with the failure), or what the call does with it."""
     call = event.node
     assert isinstance(call, Call)
     if is_log(graph, unit, event):
@@ -181,7 +186,7 @@ def _remembers(graph: FlowGraph, unit: UnitRef, caught: Caught, node: Assign) ->
     if isinstance(node.value, Call | Bind) and node.target.id not in caught.names:
         return "alternative"
     end = caught.block.end if caught.block is not None else caught.end
-    later = [u for u in uses(unit.unit.body, node.target.id, end)]
+    later = list(uses(unit.unit.body, node.target.id, end))
     around = _loop_around(caught)
     if around is not None:
         later += [u for u in uses((around,), node.target.id) if not caught.start <= u.start < caught.end]

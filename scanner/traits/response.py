@@ -26,7 +26,24 @@ STATUS = re.compile(
 )
 """Members and methods of an answer that tell whether it worked."""
 PARSED = frozenset(
-    {"json", "text", "content", "body", "data", "getBody", "getContents", "getContent", "toArray", "object", "collect", "read", "parse", "getData", "blob", "buffer"}
+    {
+        "json",
+        "text",
+        "content",
+        "body",
+        "data",
+        "getBody",
+        "getContents",
+        "getContent",
+        "toArray",
+        "object",
+        "collect",
+        "read",
+        "parse",
+        "getData",
+        "blob",
+        "buffer",
+    }
 )
 _SETS_UP = frozenset({"event_hooks", "hooks", "raise_for_status", "http_errors", "validateStatus", "interceptors", "response_hook"})
 
@@ -79,7 +96,9 @@ def _writes(site: Site) -> bool:
     if site.effect:
         return False
     named = {str(b) for s in site.known.entry.symbols if s.role == "configure" for b in (*s.body, *s.method)}
-    return bool(named) and any(isinstance(e, Name) and e.id in named for s in inside(site.unit.unit.body) for h in heads(s) for e in walk(h))
+    return bool(named) and any(
+        isinstance(e, Name) and e.id in named for s in inside(site.unit.unit.body) for h in heads(s) for e in walk(h)
+    )
 
 
 def _set_up(graph: FlowGraph, unit: UnitRef) -> bool:
@@ -91,13 +110,15 @@ def _set_up(graph: FlowGraph, unit: UnitRef) -> bool:
             for stmt in inside(ref.unit.body):
                 for head in heads(stmt):
                     for expr in walk(head):
-                        if isinstance(expr, Attr) and expr.name in _SETS_UP:
-                            found = True
-                        elif isinstance(expr, Call) and any(a.name in _SETS_UP and not _off(a.value) for a in expr.args):
+                        if (isinstance(expr, Attr) and expr.name in _SETS_UP) or (
+                            isinstance(expr, Call) and any(a.name in _SETS_UP and not _off(a.value) for a in expr.args)
+                        ):
                             found = True
                         elif isinstance(expr, Table):
                             found = found or any(
-                                isinstance(p.key, Const) and p.key.value in _SETS_UP and not _off(p.value) for p in expr.pairs if p.key is not None
+                                isinstance(p.key, Const) and p.key.value in _SETS_UP and not _off(p.value)
+                                for p in expr.pairs
+                                if p.key is not None
                             )
         graph.cache[key] = found
     return bool(graph.cache[key])
@@ -223,7 +244,7 @@ def _by_chain(graph: FlowGraph, unit: UnitRef, event: Event, outer: Call, name: 
         return ("is used without a look at its status" if reads else "is never looked at"), unit, event
     if name in {"catch", "finally"}:
         return _lost(graph, unit, at, depth + 1)
-    if name in PARSED and at.use in {"dropped"}:
+    if name in PARSED and at.use == "dropped":
         return "is dropped", unit, event
     if name in PARSED and at.use == "assigned" and isinstance(at.target, Name):
         found = _by_name(graph, unit, at, at.target.id, at.end, depth + 1)
@@ -251,4 +272,3 @@ def _by_callers(graph: FlowGraph, unit: UnitRef, depth: int) -> Lost | None:
             if lost is not None:
                 return lost
     return None
-

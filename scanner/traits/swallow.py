@@ -22,7 +22,10 @@ from flowaudit.scanner.traits.handling import Handling, best_effort, handling, i
 JOBS = frozenset({"task", "consumer", "webhook", "event"})
 BACKGROUND = JOBS | {"schedule", "command"}
 _RETRYING = frozenset({"autoretry_for", "retry_backoff", "retry_kwargs", "retry_policy"})
-_CURSOR = re.compile(r"cursor|last_?(?:sync|run|id|import|poll|checked|seen|export)|since|offset|watermark|page_?token|synced_?at", re.IGNORECASE)
+_SETTERS = frozenset({"set", "set_value", "update", "save", "write", "update_option", "setData", "put", "set_single_value"})
+_CURSOR = re.compile(
+    r"cursor|last_?(?:sync|run|id|import|poll|checked|seen|export)|since|offset|watermark|page_?token|synced_?at", re.IGNORECASE
+)
 _PREDICATE = re.compile(r"^_*(?:is|has|can|should|supports?|exists?|check|validate|verify|test|ping|try)(?:_|[A-Z]|$)")
 
 
@@ -68,7 +71,11 @@ def _chained(graph: FlowGraph, unit: UnitRef) -> Iterator[Caught]:
         base = call.callee.base
         found.tried = [e for e in unit.flow.calls if base.start <= e.start and e.end <= base.end]
         for part in walk(base):
-            if isinstance(part, Closure) and (step := graph.program.units.get(f"{unit.path}::{part.unit}")) is not None and step is not inner:
+            if (
+                isinstance(part, Closure)
+                and (step := graph.program.units.get(f"{unit.path}::{part.unit}")) is not None
+                and step is not inner
+            ):
                 found.tried.extend(step.flow.calls)
         yield found
 
@@ -108,7 +115,11 @@ def _boundary(graph: FlowGraph, unit: UnitRef, handler: Caught) -> Boundary | No
     found = boundary_of(graph, unit, handler.tried)
     if found is None and handler.event is not None:
         for event in handler.tried:
-            owner = next((u for u in graph.program.units.values() if u.outer is unit and event in u.flow.calls), None) if event not in unit.flow.calls else None
+            owner = (
+                next((u for u in graph.program.units.values() if u.outer is unit and event in u.flow.calls), None)
+                if event not in unit.flow.calls
+                else None
+            )
             if owner is not None and (inner := boundary_of(graph, owner, [event])) is not None:
                 return inner
     return found
@@ -142,7 +153,9 @@ def _declared_retry(graph: FlowGraph, unit: UnitRef) -> bool:
     return any((k := decorator_symbol(graph, unit, d)) is not None and k.symbol.role == "retry" for d in unit.unit.decorators)
 
 
-_PARTNER_ERROR = re.compile(r"Api|API|Http|HTTP|Request|Connect|Timeout|Network|Gateway|Client|Server|Transport|Soap|Remote|Service|Response|Integration")
+_PARTNER_ERROR = re.compile(
+    r"Api|API|Http|HTTP|Request|Connect|Timeout|Network|Gateway|Client|Server|Transport|Soap|Remote|Service|Response|Integration"
+)
 
 
 def foreign(graph: FlowGraph, unit: UnitRef, handler: Caught) -> bool:
@@ -182,8 +195,14 @@ def _looked_at_later(unit: UnitRef, handler: Caught) -> bool:
             return False
         if event.use == "tested":
             return True
-        return event.use == "assigned" and isinstance(event.target, Name) and any(u.tested for u in uses(unit.unit.body, event.target.id, event.end))
-    names = {e.node.target.id for e in handler.tried if e.kind == "assign" and isinstance(e.node, Assign) and isinstance(e.node.target, Name)}
+        return (
+            event.use == "assigned"
+            and isinstance(event.target, Name)
+            and any(u.tested for u in uses(unit.unit.body, event.target.id, event.end))
+        )
+    names = {
+        e.node.target.id for e in handler.tried if e.kind == "assign" and isinstance(e.node, Assign) and isinstance(e.node.target, Name)
+    }
     return any(u.tested for n in sorted(names) for u in uses(unit.unit.body, n, handler.block.end))
 
 
@@ -201,7 +220,7 @@ def _outcome(
         return _promise(graph, unit, handler, boundary, done, way, how)
     if way.kind == "return":
         return _returned(graph, unit, handler, boundary, done, way, how, entry)
-    if way.kind == "exit" or way.kind == "break":
+    if way.kind in {"exit", "break"}:
         return None
     following = _returns_next(graph, unit, handler)
     if following is not None and loop_around(handler) is None:
@@ -247,14 +266,24 @@ def _goes_on(
     last = handler.tried[-1] if handler.tried else boundary.event
     mark = success_after(graph, unit, boundary.event, (handler.block.start, handler.block.end))
     if mark is not None and mark.start >= handler.block.end and last.order < mark.order:
-        return Swallowed(unit, handler, boundary, done, f"{how} and the flow goes on as if it had worked", _sure(boundary, done), [(unit, mark, "the success path")])
+        return Swallowed(
+            unit,
+            handler,
+            boundary,
+            done,
+            f"{how} and the flow goes on as if it had worked",
+            _sure(boundary, done),
+            [(unit, mark, "the success path")],
+        )
     if entry is not None and entry.unit is unit:
         if entry.kind in JOBS and (boundary.writes or done.quiet):
             return Swallowed(unit, handler, boundary, done, f"{how} and the {entry.kind} ends as success", "medium")
         if not done.quiet or not entry.background:
             return None
     if done.quiet and boundary.writes:
-        return Swallowed(unit, handler, boundary, done, f"{how}: the handler is empty", "high" if boundary.sure and not boundary.deep else "medium")
+        return Swallowed(
+            unit, handler, boundary, done, f"{how}: the handler is empty", "high" if boundary.sure and not boundary.deep else "medium"
+        )
     if not boundary.writes or not ends_with(unit, handler):
         return None
     return _by_callers(graph, unit, handler, boundary, done, how, "nothing")
@@ -266,20 +295,33 @@ def ends_with(unit: UnitRef, handler: Caught) -> bool:
     return not any(e.kind == "call" and e.start >= handler.block.end for e in unit.flow.events)
 
 
-def _batch(
-    graph: FlowGraph, unit: UnitRef, handler: Caught, boundary: Boundary, done: Handling, how: str, loop: Loop
-) -> Swallowed | None:
+def _batch(graph: FlowGraph, unit: UnitRef, handler: Caught, boundary: Boundary, done: Handling, how: str, loop: Loop) -> Swallowed | None:
     """One item of a batch fails. It is remembered when the loop's own source finds it again (stored state) and a log names it."""
     if not boundary.writes:
         return None
     if done.quiet:
-        return Swallowed(unit, handler, boundary, done, f"{how} and the loop forgets the item", "high" if boundary.sure and not boundary.deep else "medium")
+        return Swallowed(
+            unit,
+            handler,
+            boundary,
+            done,
+            f"{how} and the loop forgets the item",
+            "high" if boundary.sure and not boundary.deep else "medium",
+        )
     if "stored" in reads(graph, unit, loop.source):
         return None
     moved = _cursor(unit, loop)
     if moved is None:
         return None
-    return Swallowed(unit, handler, boundary, done, f"{how}, and the cursor moves past the item that failed", "medium", [(unit, moved, "the cursor moves")])
+    return Swallowed(
+        unit,
+        handler,
+        boundary,
+        done,
+        f"{how}, and the cursor moves past the item that failed",
+        "medium",
+        [(unit, moved, "the cursor moves")],
+    )
 
 
 def _cursor(unit: UnitRef, loop: Loop) -> Event | None:
@@ -290,7 +332,7 @@ def _cursor(unit: UnitRef, loop: Loop) -> Event | None:
         node = event.node
         if event.kind == "assign" and isinstance(node, Assign) and isinstance(node.target, Attr) and _CURSOR.search(node.target.name):
             return event
-        if isinstance(node, Call) and event.kind == "call" and last_name(node.callee) in {"set", "set_value", "update", "save", "write", "update_option", "setData", "put", "set_single_value"}:
+        if isinstance(node, Call) and event.kind == "call" and last_name(node.callee) in _SETTERS:
             said = [a.name or (str(a.value.value) if isinstance(a.value, Const) else last_name(a.value)) for a in node.args]
             if any(_CURSOR.search(s) for s in said if s):
                 return event
@@ -310,13 +352,24 @@ def _returned(
     says = answer(way.value, handler.names)
     own = entry if entry is not None and entry.unit is unit else None
     if own is not None and own.kind == "webhook" and says in {"nothing", "success", "value"} and boundary.writes:
-        return Swallowed(unit, handler, boundary, done, f"{how} and the sender is told that all went well", "high" if says == "success" else "medium")
+        return Swallowed(
+            unit, handler, boundary, done, f"{how} and the sender is told that all went well", "high" if says == "success" else "medium"
+        )
     if own is not None and own.kind in {"task", "consumer"} and says in {"nothing", "sentinel", "success"} and boundary.writes:
-        return Swallowed(unit, handler, boundary, done, f"{how} and the {own.kind} ends as success", _sure(boundary, done) if done.quiet else "medium")
+        return Swallowed(
+            unit, handler, boundary, done, f"{how} and the {own.kind} ends as success", _sure(boundary, done) if done.quiet else "medium"
+        )
     if says == "success" and boundary.writes and (own is None or own.background):
         return Swallowed(unit, handler, boundary, done, f"{how} and success is returned", _sure(boundary, done))
     if says == "value" and boundary.writes and _same_as_success(handler, way):
-        return Swallowed(unit, handler, boundary, done, f"{how} and the same kind of answer is returned as for success", "high" if boundary.sure else "medium")
+        return Swallowed(
+            unit,
+            handler,
+            boundary,
+            done,
+            f"{how} and the same kind of answer is returned as for success",
+            "high" if boundary.sure else "medium",
+        )
     if says in {"nothing", "sentinel", "error"} and (own is None or own.kind == "api"):
         if _PREDICATE.search(unit.name) and says != "error":
             return None
@@ -349,7 +402,13 @@ def _by_callers(
     what = {"nothing": "nothing", "sentinel": "an empty answer", "error": "an error"}[says]
     told = "" if says == "nothing" and handler.ways[0].kind != "return" else f", {what} is returned,"
     return Swallowed(
-        unit, handler, boundary, done, f"{how}{told or ','} and {_name(first)} {first.why}".replace(",,", ","), "medium", [(c.unit, c.event, c.why) for c in found]
+        unit,
+        handler,
+        boundary,
+        done,
+        f"{how}{told or ','} and {_name(first)} {first.why}".replace(",,", ","),
+        "medium",
+        [(c.unit, c.event, c.why) for c in found],
     )
 
 
@@ -357,20 +416,33 @@ def _name(one: Careless) -> str:
     return one.unit.unit.name or one.unit.path
 
 
-def _promise(
-    graph: FlowGraph, unit: UnitRef, handler: Caught, boundary: Boundary, done: Handling, way: Way, how: str
-) -> Swallowed | None:
+def _promise(graph: FlowGraph, unit: UnitRef, handler: Caught, boundary: Boundary, done: Handling, way: Way, how: str) -> Swallowed | None:
     """A rejection callback that neither rethrows nor does anything: what the chain's value then means."""
     event = handler.event
     assert event is not None
     if not boundary.writes:
         return None
     if done.quiet and way.kind == "falls":
-        return Swallowed(unit, handler, boundary, done, f"{how}: the rejection callback is empty", "high" if boundary.sure and not boundary.deep else "medium")
+        return Swallowed(
+            unit,
+            handler,
+            boundary,
+            done,
+            f"{how}: the rejection callback is empty",
+            "high" if boundary.sure and not boundary.deep else "medium",
+        )
     says = answer(way.value, handler.names) if way.kind == "return" else "nothing"
     mark = success_after(graph, unit, event)
     if mark is not None and event.use in {"dropped", "assigned"} and (event.awaited or event.use == "dropped"):
-        return Swallowed(unit, handler, boundary, done, f"{how} and the flow goes on as if it had worked", _sure(boundary, done), [(unit, mark, "the success path")])
+        return Swallowed(
+            unit,
+            handler,
+            boundary,
+            done,
+            f"{how} and the flow goes on as if it had worked",
+            _sure(boundary, done),
+            [(unit, mark, "the success path")],
+        )
     if any(e.kind in JOBS for e in graph.entry_points_of(unit)) and says != "error":
         return Swallowed(unit, handler, boundary, done, f"{how} and the job ends as success", "medium")
     if event.use == "dropped" and goes_on(graph, unit, event):

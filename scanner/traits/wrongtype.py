@@ -83,7 +83,9 @@ def _bound(graph: FlowGraph, unit: UnitRef, name: str) -> bool:
     module = graph.program.module_unit(unit.path)
     if module is not None and name in module.flow.assigns:
         return True
-    return any(c.name.rpartition(".")[2] == name for c in unit.file.classes) or any(u.name.rpartition(".")[2] == name for u in unit.file.units)
+    return any(c.name.rpartition(".")[2] == name for c in unit.file.classes) or any(
+        u.name.rpartition(".")[2] == name for u in unit.file.units
+    )
 
 
 def _caught_after(graph: FlowGraph, unit: UnitRef, block: Try, handler: Caught) -> bool:
@@ -92,6 +94,8 @@ def _caught_after(graph: FlowGraph, unit: UnitRef, block: Try, handler: Caught) 
         if other is handler.handler:
             continue
         kinds = _each(other.types)
-        if not kinds or any(isinstance(k, Name) and k.id in {"Exception", "Throwable", "BaseException"} and _missing(graph, unit, k) is None for k in kinds):
+        if not kinds or any(
+            isinstance(k, Name) and k.id in {"Exception", "Throwable", "BaseException"} and _missing(graph, unit, k) is None for k in kinds
+        ):
             return True
     return False
