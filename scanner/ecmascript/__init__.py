@@ -1,1 +1,0 @@
-"""JavaScript and TypeScript source as Bodies."""
