@@ -18,7 +18,21 @@ _FAILS = re.compile(
 
 def covered(checks: list[Event], effect: Event) -> bool:
     """Whether a check stands on every way to the effect."""
-    return any(dominates(c, effect) or any(g.test.start <= c.start and g.test.end >= c.end for g in effect.guards) for c in checks)
+    return any(dominates(c, effect) or any(_asked(g.test, g.holds, c) for g in effect.guards) for c in checks)
+
+
+def _asked(test: Expr, holds: bool, check: Event) -> bool:
+    """Whether a test that went a known way must have asked the check: `a or b` that failed asked both, `a and b` that failed perhaps only `a`."""
+    if not (test.start <= check.start and test.end >= check.end):
+        return False
+    match test:
+        case Op(op="not"):
+            return _asked(test.operands[0], not holds, check)
+        case Op(op="and" | "or"):
+            every = holds == (test.op == "and")
+            return any(_asked(o, holds, check) for o in (test.operands if every else test.operands[:1]))
+        case _:
+            return True
 
 
 def passed_by(checks: list[Event], effect: Event) -> tuple[Event, Expr] | None:

@@ -17,6 +17,7 @@ from flowaudit.scanner.traits.webhooks import exprs, reads_payload, walk
 
 _MAC = frozenset({"hexdigest", "digest", "hash_hmac", "createHmac", "salted_hmac"})
 _MAKES = frozenset({"hash_hmac", "createHmac", "HMAC"})
+_COMPARES = frozenset({"compare_digest", "hash_equals", "timingSafeEqual", "constant_time_compare", "sodium_memcmp"})
 _DUMPS = frozenset({"dumps", "stringify", "json_encode"})
 _SENT = re.compile(r"signature|(?:^|_)sig(?:_|$)|hmac|hash|header|digest|received|provided|given|checksum|sign$", re.IGNORECASE)
 _TIMESTAMP = re.compile(r"timestamp|_ts$|^ts$|sent_?at", re.IGNORECASE)
@@ -76,7 +77,7 @@ def _makes_mac(graph: FlowGraph, unit: UnitRef, event: Event) -> bool:
     call = event.node
     assert isinstance(call, Call)
     known = graph.resolver.known(unit, event)
-    if known is not None and known.symbol.role == "verify" and known.entry.kind == "system":
+    if known is not None and known.symbol.role == "verify" and last_name(call.callee) not in _COMPARES:
         return True
     name = last_name(call.callee)
     return (
