@@ -178,11 +178,42 @@ def _moved(entry: EntryPoint, unit: UnitRef, call: Call) -> EntryPoint:
 
 
 def by_name(graph: FlowGraph, unit: UnitRef) -> Iterator[EntryPoint]:
-    """A function that a platform finds by its name alone (`def lambda_handler(event, context)`), told by its first parameter as well."""
-    if unit.unit.kind == "function" and unit.unit.params and unit.unit.params[0].name in {"event", "evt", "records", "message"}:
-        known = graph.catalog.symbol(unit.language, "def " + unit.name)
-        if known is not None and known.symbol.role == "entry":
-            yield point(graph, known, unit, unit, unit.unit.name, {})
+    """A function that a platform finds by its name and place (`def lambda_handler(event, ...)`, `export function POST` in `app/**/route.ts`)."""
+    if unit.unit.kind not in {"function", "closure"} or not unit.unit.exported:
+        return
+    for name in _exported_as(graph, unit):
+        for known in graph.catalog.meanings(unit.language, "def " + name):
+            if known.symbol.role != "entry":
+                continue
+            placed = known.symbol.files
+            if any(_matches(unit.path, glob) for glob in placed) if placed else unit.unit.params and unit.unit.params[0].name in _EVENTS:
+                yield point(graph, known, unit, unit, _route_of(unit.path, name) if placed else unit.unit.name, {})
+                break
+
+
+_EVENTS = frozenset({"event", "evt", "records", "message"})
+_NOISE = re.compile(r"^(?:src|app|pages|server|packages|apps|web|api-routes|routes)$|^\(.*\)$")
+
+
+def _exported_as(graph: FlowGraph, unit: UnitRef) -> list[str]:
+    """The names under which a function can be found: its own, and "default" when the module exports it so."""
+    names = [unit.unit.name] if unit.unit.kind == "function" and "." not in unit.unit.name else []
+    exports = graph.program.exports.get(unit.path)
+    if exports is not None:
+        names = [n for n in names if n in exports or not exports]
+        names += [name for name, (local, module) in exports.items() if not module and local == unit.unit.name and name not in names]
+    return names
+
+
+def _matches(path: str, glob: str) -> bool:
+    return fnmatch.fnmatchcase(path, glob) or (glob.startswith("**/") and fnmatch.fnmatchcase(path, glob[3:]))
+
+
+def _route_of(path: str, name: str) -> str:
+    """A route as the place of its file says it: "app/api/orders/[id]/route.ts" -> "/api/orders/[id] POST"."""
+    parts = [p for p in path.rsplit(".", 1)[0].split("/") if not _NOISE.match(p) and p not in {"route", "index", "+server"}]
+    verb = f" {name}" if name.isupper() else ""
+    return "/" + "/".join(parts) + verb
 
 
 def inherited(graph: FlowGraph, cls: ClassRef) -> Iterator[EntryPoint]:
