@@ -139,6 +139,20 @@ def read(roots: Sequence[str], config: Config, *, jobs: int = 0, cache: bool = T
         store.close()
 
 
+def graph(
+    roots: Sequence[str], config: Config, *, jobs: int = 0, cache: bool = True, progress: Progress | None = None
+) -> tuple[Any, list[str]]:  # fmt: skip
+    """The flow graph of the roots, for questions on it (None when linking failed), and what failed."""
+    store = open_cache(roots, cache)
+    try:
+        seen = extract.survey(roots, store, exclude=config.exclude, tests=config.include_tests)
+        corpus = _corpus(seen, store, config, jobs, progress)
+        failed = list(corpus.failed)
+        return _link(corpus, _catalog(config, store, whole_fingerprint()), config, failed), failed
+    finally:
+        store.close()
+
+
 # ---- the steps -------------------------------------------------------------------------------------------------------------------
 def _corpus(seen: extract.Survey, store: Cache, config: Config, jobs: int, progress: Progress | None) -> Corpus:
     meter = (lambda done, of: progress("reading", done, of)) if progress else None

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from flowaudit.scanner import sources, work
+from flowaudit.scanner import sources, work, workspace
 from flowaudit.scanner.cache import Cache, Stat
 from flowaudit.scanner.facts import FileFacts, Skipped
 from flowaudit.scanner.readers import Chooser, Table, fingerprint, load
@@ -94,7 +94,7 @@ def survey(roots: Sequence[str], cache: Cache, *, exclude: Iterable[str] = (), t
     walk = sources.walk(roots, wanted, exclude, tests)
     name = _index_name(roots, stamp)
     index = cache.index(name) if cache.usable else {}
-    out = Survey(walk, table, stamp, readers, {}, name, index, _packages(walk.packages))
+    out = Survey(walk, table, stamp, readers, {}, name, index, workspace.names(walk.packages))
     for entry in walk.entries if cache.usable else ():
         known = index.get(entry.path)
         if known is not None and (known.size, known.mtime_ns, known.inode) == (entry.size, entry.mtime_ns, entry.inode):
@@ -258,21 +258,3 @@ def _head(full: str) -> bytes:
 def _index_name(roots: Sequence[str], stamp: str) -> str:
     places = "\0".join(os.path.realpath(root) for root in roots).encode("utf-8", "replace")
     return f"index:{stamp}:{hashlib.blake2b(places, digest_size=16).hexdigest()}"
-
-
-# ---- JS workspaces --------------------------------------------------------------------------------------------------------------
-class _Package(msgspec.Struct):
-    name: str | None = None
-
-
-def _packages(entries: list[Entry]) -> dict[str, str]:
-    """Package name -> folder, of each package.json that was found."""
-    found: dict[str, str] = {}
-    for entry in sorted(entries, key=lambda e: (e.path.count("/"), e.path)):
-        try:
-            name = msgspec.json.decode(sources.read_bytes(entry.full), type=_Package).name
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
-            continue
-        if name:
-            found.setdefault(name, entry.path.rpartition("/")[0])
-    return found

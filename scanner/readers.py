@@ -5,7 +5,6 @@ The table is plain data (kept in the cache), so that a scan of an unchanged tree
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
 import importlib
 import os
@@ -134,6 +133,9 @@ def table(cache: Cache, stamp: str) -> Table:
     return found
 
 
+Candidate = tuple[re.Pattern[str] | None, int]
+
+
 class Chooser:
     """Answers which readers take a path; the content decides the rest (`SNIFF`) in the worker."""
 
@@ -141,39 +143,49 @@ class Chooser:
         self.readers = tuple(readers)
         self._suffixes: dict[str, list[int]] = {}
         self._names: dict[str, list[int]] = {}
-        self._patterns: list[tuple[re.Pattern[str], bool, int]] = []
+        self._patterns: list[tuple[re.Pattern[str], re.Pattern[str] | None, int]] = []
+        """(what the base name must match, what the whole path must match if that counts, reader)."""
         self._interpreters: dict[str, list[int]] = {}
         for number, reader in enumerate(self.readers):
             for glob in reader.files:
                 self._add(glob, number)
             for word in reader.interpreters:
                 self._interpreters.setdefault(word, []).append(number)
-        self.by_name: Callable[[str], tuple[int, ...]] = lru_cache(maxsize=16_384)(self._by_name)
+        self._any = re.compile("|".join(f"(?:{pattern.pattern})" for pattern, _, _ in self._patterns) or r"(?!)")
+        """All base-name patterns in one: most names match none."""
+        self.by_name: Callable[[str], tuple[tuple[int, ...], tuple[Candidate, ...]]] = lru_cache(maxsize=16_384)(self._by_name)
 
     def _add(self, glob: str, number: int) -> None:
         rest = glob[1:] if glob.startswith("*.") else ""
         if "/" in glob:
-            self._patterns.append((re.compile(translate(glob)), True, number))
+            last = glob.rpartition("/")[2]
+            self._patterns.append((re.compile(translate(last)), re.compile(translate(glob)), number))
         elif rest and not set(rest) & set("*?[]"):
             self._suffixes.setdefault(rest, []).append(number)
         elif not set(glob) & set("*?[]"):
             self._names.setdefault(glob, []).append(number)
         else:
-            self._patterns.append((re.compile(fnmatch.translate(glob)), False, number))
+            self._patterns.append((re.compile(translate(glob)), None, number))
 
-    def _by_name(self, name: str) -> tuple[int, ...]:
+    def _by_name(self, name: str) -> tuple[tuple[int, ...], tuple[Candidate, ...]]:
+        """Readers that take any file of this base name, and those that take it in some places."""
         found = set(self._names.get(name, ()))
         dot = name.find(".")
         while dot >= 0:
             found.update(self._suffixes.get(name[dot:], ()))
             dot = name.find(".", dot + 1)
-        found.update(number for pattern, whole, number in self._patterns if not whole and pattern.match(name))
-        return tuple(sorted(found))
+        if not self._any.match(name):
+            return tuple(sorted(found)), ()
+        hits = [(whole, number) for pattern, whole, number in self._patterns if pattern.match(name)]
+        found.update(number for whole, number in hits if whole is None)
+        return tuple(sorted(found)), tuple((whole, number) for whole, number in hits if whole is not None and number not in found)
 
     def choose(self, path: str) -> tuple[int, ...]:
         """Numbers of the readers whose globs name the path."""
-        found = self.by_name(path.rpartition("/")[2])
-        more = [number for pattern, whole, number in self._patterns if whole and number not in found and pattern.match(path)]
+        found, candidates = self.by_name(path.rpartition("/")[2])
+        if not candidates:
+            return found
+        more = [number for whole, number in candidates if whole is not None and whole.match(path)]
         return tuple(sorted({*found, *more})) if more else found
 
     def by_shebang(self, head: bytes) -> tuple[int, ...]:

@@ -36,6 +36,10 @@ _HEAD = 1_000
 _LONG_LINE = re.compile(rb"[^\n]{%d}" % MAX_LINE)
 
 
+_MANIFEST = re.compile(r"^(?:package|jsconfig|tsconfig(?:\.[\w.-]+)?)\.json$")
+"""Files that say how JavaScript packages name each other."""
+
+
 @dataclass(slots=True, frozen=True)
 class Entry:
     """A file to read: `path` POSIX relative to the root(s), `full` the path to open, what `stat` said, and its kind (see kinds.py)."""
@@ -50,7 +54,7 @@ class Entry:
 
 @dataclass(slots=True)
 class Walk:
-    """What a walk found. `apart` counts files (and pruned folders) by reason; `packages` are package.json files, for workspaces."""
+    """What a walk found. `apart` counts files (and pruned folders) by reason; `packages` are package.json and tsconfig files, for workspaces."""
 
     entries: list[Entry] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
@@ -119,7 +123,7 @@ class _Walker:
     def file(self, item: os.DirEntry[str], here: str, kind: Kind, ignore: Ignore) -> None:
         """A file inside: wanted by a reader or counted."""
         wanted = self.wanted(here, item.path)
-        package = item.name == "package.json"
+        package = item.name.endswith("n") and _MANIFEST.match(item.name) is not None
         if not wanted and not package:
             self.walk.apart["no reader for this kind of file"] += 1
             return

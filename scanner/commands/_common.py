@@ -20,9 +20,12 @@ from flowaudit.scanner.config import Config
 from flowaudit.scanner.config import load as load_config
 
 
-def add_scan_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options that say what is scanned and how."""
-    parser.add_argument("paths", nargs="*", default=["."], metavar="PATH", help="folders or files to read (default: the current folder)")
+def add_scan_arguments(parser: argparse.ArgumentParser, positional: bool = True) -> None:
+    """The options that say what is scanned and how; the paths stand behind `--path` where the command has other operands."""
+    if positional:
+        parser.add_argument("paths", nargs="*", default=["."], metavar="PATH", help="folders or files to read (default: the current folder)")
+    else:
+        parser.add_argument("--path", dest="paths", action="append", metavar="PATH", help="folder or file to read (repeatable; default: the current folder)")
     parser.add_argument("--config", metavar="FILE", help="configuration file (default: flowaudit.toml or [tool.flowaudit] of the scanned folder)")
     parser.add_argument("--only", action="append", default=[], metavar="FAMILY", help="run this rule family only (repeatable)")
     parser.add_argument("--skip", action="append", default=[], metavar="FAMILY", help="do not run this rule family (repeatable)")
@@ -45,6 +48,7 @@ def _jobs(text: str) -> int:
 
 def configuration(arguments: argparse.Namespace) -> tuple[Config, str]:
     """The configuration with the command line's options over it, and the file that it came from."""
+    arguments.paths = arguments.paths or ["."]
     config, origin = load_config(arguments.paths, arguments.config)
     families = [*arguments.only], [*arguments.skip]
     return msgspec.structs.replace(
