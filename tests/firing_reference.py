@@ -139,7 +139,11 @@ def next_after(dialect: str, f: dict[str, str], at: datetime) -> datetime | None
     hours, minutes = all_hits(f["hour"], "hour"), all_hits(f["minute"], "minute")
     seconds = all_hits(f["second"], "second") if "second" in f else (0,)
     day = at.date()
-    for _ in range(HORIZON_DAYS):
+    end = day + timedelta(days=HORIZON_DAYS)
+    while day < end:
+        if not hits(f["month"], day.month, "month"):
+            day = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+            continue
         if day_matches(dialect, f, day):
             for hour in hours:
                 if day == at.date() and hour < at.hour:

@@ -230,12 +230,16 @@ class CalendarExpression(Expression):
             found = self.clock.after(wall.hour, wall.minute, wall.second)
             if found is not None:
                 return datetime.combine(day, found)
-        if self.never:
-            return None
         first = time(self.clock.hours[0], self.clock.minutes[0], self.clock.seconds[0])
         last_year = min(_LAST_YEAR, day.year + YEARS + 1) if self.years is None else max(self.years)
+        # most find a day within a year; what does not may have none at all
+        patience = day + timedelta(days=400) if day.year < _LAST_YEAR else day
         day += timedelta(days=1)
         while day.year <= last_year:
+            if day > patience:
+                if self.never:
+                    return None
+                patience = date.max
             if day.month not in self.months or (self.years is not None and day.year not in self.years):
                 day = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
             elif self._days(day):
