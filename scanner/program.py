@@ -86,7 +86,10 @@ class Program:
     php_functions: dict[str, UnitRef] = field(default_factory=dict)
     methods: dict[str, list[UnitRef]] = field(default_factory=dict)
     packages: dict[str, str] = field(default_factory=dict)
-    """JS package name -> folder, for workspaces."""
+    """JS package name -> folder, and "name//export" -> files it may be, as `scanner.workspace` answers them."""
+    aliases: dict[str, list[tuple[str, str, tuple[str, ...], bool]]] = field(default_factory=dict)
+    """folder -> path aliases that hold below it: what stands before and after the `*`, targets, whether there is
+    a `*`; the most specific first."""
     stems: dict[str, list[str]] = field(default_factory=dict)
     """last path segment without ending -> JS/TS files, for path aliases."""
 
@@ -129,15 +132,9 @@ class Program:
         """The file of an ES/CommonJS module path: relative, workspace package, or a path alias whose tail names one file."""
         if module.startswith("."):
             return self._ecma_file(posixpath.normpath(posixpath.join(posixpath.dirname(importer), module)))
-        for cut in (module, *(module[:i] for i in range(len(module) - 1, 0, -1) if module[i] == "/")):
-            folder = self.packages.get(cut)
-            if folder is not None:
-                rest = module[len(cut) :].lstrip("/")
-                for base in (rest, "src/" + rest) if rest else ("src/index", "index", "lib/index", "src"):
-                    found = self._ecma_file(posixpath.join(folder, base) if folder else base)
-                    if found:
-                        return found
-                return None
+        found = self._ecma_alias(module, importer) or self._ecma_package(module)
+        if found is not None:
+            return found or None
         if "/" in module and (module[0] in "@~#" or module.split("/", maxsplit=1)[0] in {"src", "app", "lib"}):
             tail = module.lstrip("@~#/").removeprefix("src/")
             tail = tail if "/" in tail or module[1:2] == "/" else ""
@@ -145,6 +142,39 @@ class Program:
                 hits = [p for p in self.stems.get(posixpath.basename(tail), ()) if _stem(p).endswith("/" + tail) or _stem(p) == tail]
                 if hits:
                     return min(hits, key=lambda p: (-len(posixpath.commonprefix([p, importer])), len(p), p))
+        return None
+
+    def _ecma_alias(self, module: str, importer: str) -> str | None:
+        """The file of a path alias that holds at the importer, the nearest folder's first."""
+        if not self.aliases:
+            return None
+        folder = posixpath.dirname(importer)
+        while True:
+            for before, after, targets, star in self.aliases.get(folder, ()):
+                if module == before if not star else (module.startswith(before) and module.endswith(after) and len(module) > len(before + after)):
+                    middle = module[len(before) : len(module) - len(after)]
+                    for target in targets:
+                        found = self._ecma_file(posixpath.normpath(target.replace("*", middle)))
+                        if found:
+                            return found
+            if not folder:
+                return None
+            folder = posixpath.dirname(folder)
+
+    def _ecma_package(self, module: str) -> str | None:
+        """The file of a workspace package's export; "" when the package is there and the file is not."""
+        for cut in (module, *(module[:i] for i in range(len(module) - 1, 0, -1) if module[i] == "/")):
+            folder = self.packages.get(cut)
+            if folder is None:
+                continue
+            rest = module[len(cut) :].lstrip("/")
+            known = self.packages.get(f"{cut}//{rest or '.'}", "").split("\n")
+            guesses = (rest, "src/" + rest) if rest else ("src/index", "index", "lib/index", "src")
+            for base in (*known, *(posixpath.join(folder, guess) for guess in guesses)):
+                found = self._ecma_file(base) if base else None
+                if found:
+                    return found
+            return ""
         return None
 
     def _ecma_file(self, base: str) -> str | None:
@@ -186,8 +216,17 @@ def _stem(path: str) -> str:
 
 
 def build(files: dict[str, FileFacts], packages: dict[str, str] | None = None) -> Program:
-    """Index the declarations of all files. `packages` maps JS workspace package names to their folders."""
-    program = Program(files, packages=dict(packages or {}))
+    """Index the declarations of all files. `packages` is what `scanner.workspace.names` answers: JS packages and path aliases."""
+    program = Program(files)
+    for name, place in (packages or {}).items():
+        folder, colon, pattern = name.partition(":")
+        if colon:
+            before, star, after = pattern.partition("*")
+            program.aliases.setdefault(folder, []).append((before, after if star else "", tuple(place.split("\n")), bool(star)))
+        else:
+            program.packages[name] = place
+    for several in program.aliases.values():
+        several.sort(key=lambda alias: (-len(alias[0]), alias[0]))
     for path in sorted(files):
         _add(program, files[path])
     return program
