@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from flowaudit.scanner.facts import Assign, Const, Expr, FileFacts, Import, Index, Name, Table
@@ -22,18 +23,32 @@ class Members:
         self.resolver = resolver
         self.program = resolver.program
         self._derived: dict[str, list[ClassRef]] | None = None
+        self._kept: dict[tuple[str, str, str], list[Value]] = {}
+
+    def _keep(self, what: str, of: str, name: str, find: Callable[[], list[Value]]) -> list[Value]:
+        """Remember an answer, unless the search for it was cut short."""
+        key = (what, of, name)
+        found = self._kept.get(key)
+        if found is None:
+            cuts = self.resolver.cuts
+            found = find()
+            if self.resolver.cuts == cuts:
+                self._kept[key] = found
+        return found
 
     # -- attributes --------------------------------------------------------------------------------------------------------------
     def attribute(self, base: Value, name: str) -> list[Value]:
         """What `base.name` stands for."""
         ref = base.ref
         match base.kind:
+            case "ext" if name == "default" and ref == "module":
+                return [Value("ext", base.name)]  # as a default import is called
             case "ext" | "inst":
                 return [Value("ext", f"{base.name}.{name}", ref if base.kind == "inst" else None)]
             case "module":
-                return self._member(str(ref), name, set())
+                return self._keep("member", str(ref), name, lambda: self._member(str(ref), name, set()))
             case "class" | "object" if isinstance(ref, ClassRef):
-                found = self._class_attribute(ref, name, base.kind, set())
+                found = self._keep(base.kind, ref.key, name, lambda: self._class_attribute(ref, name, base.kind, set()))
                 return found if base.kind == "class" or any(v.kind != "ext" for v in found) else self._below(ref, name) or found
             case "super" if isinstance(ref, ClassRef):
                 return [
@@ -118,6 +133,9 @@ class Members:
 
     def bases(self, cls: ClassRef) -> list[Value]:
         """The base classes: `class` values of the program or `ext` names."""
+        return self._keep("bases", cls.key, "", lambda: self._bases(cls)) if cls.cls.bases else []
+
+    def _bases(self, cls: ClassRef) -> list[Value]:
         module = self.program.module_unit(cls.file.path)
         if module is None:
             return []
@@ -131,7 +149,7 @@ class Members:
         """A method of a class or its bases in the program."""
         if not isinstance(cls, ClassRef):
             return None
-        found = self._class_attribute(cls, name, "object", set())
+        found = self._keep("object", cls.key, name, lambda: self._class_attribute(cls, name, "object", set()))
         return next((v.ref for v in found if v.kind == "unit" and isinstance(v.ref, UnitRef)), None)
 
     def is_a(self, cls: ClassRef, names: frozenset[str] | set[str]) -> str:
@@ -151,7 +169,7 @@ class Members:
     # -- names and imports -------------------------------------------------------------------------------------------------------
     def module_name(self, name: str, file: FileFacts) -> list[Value]:
         """What a name at a file's module level stands for; a name that nothing defines is taken for a global of the language."""
-        found = self._member(file.path, name, set())
+        found = self._keep("member", file.path, name, lambda: self._member(file.path, name, set()))
         if found:
             return found
         if file.language == "php":
@@ -226,6 +244,11 @@ class Members:
                 if found:
                     return found
         return []
+
+    def ecma_module(self, module: str, path: str) -> list[Value]:
+        """What `require("module")` or `await import("module")` in a file answers."""
+        target = self.program.ecma_module(module, path)
+        return [Value("module", target, target)] if target else [Value("ext", module, "module")]
 
     def _python_file(self, imported: Import, path: str) -> str | None:
         if imported.level:

@@ -14,7 +14,7 @@ MOST_LINES = 120
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `flowaudit flow`."""
     parser.add_argument("start", metavar="FROM", help="a function, route, task, schedule or system (any part of its name)")
-    parser.add_argument("to", nargs="?", metavar="TO", help="where the flow must arrive; without it: everything that follows FROM (or reaches it, if FROM is a system)")
+    parser.add_argument("to", nargs="?", metavar="TO", help="where it must arrive; without it: what follows FROM (what reaches it, if it is a system)")
     _common.add_scan_arguments(parser, positional=False)
 
 
