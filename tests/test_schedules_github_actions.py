@@ -34,6 +34,7 @@ def test_a_workflow() -> None:
     first, second = schedules(facts)
     assert (first.when, first.zone, first.name, first.dialect) == ("17 3 * * *", "UTC", "Nightly export", "github")
     assert second.when == "*/5 * * * *"
+    assert first.target == "python -m shop.export --token $" + "_" * 19 + "; curl -fsS https://a.example/ping"
     kept = options(first)
     assert (kept["timeout-minutes"], kept["cancel-in-progress"]) == (20, False)
     assert "concurrency" in kept

@@ -18,6 +18,11 @@ def argv_text(words: Sequence[str]) -> str:
     return " ".join(word if UNKNOWN_VALUE in word else shlex.quote(word) for word in words)
 
 
+def shown(text: str) -> str:
+    """A command or script on one line, as a schedule's target."""
+    return "; ".join(line.strip() for line in text.removeprefix("set -e\n").splitlines() if line.strip())[:500]
+
+
 def argv_units(words: Sequence[str], name: str, span: tuple[int, int]) -> tuple[Unit, ...]:
     """The Units of an argv list; every node has the place `span`'s start."""
     return text_units(argv_text(words), name, span)

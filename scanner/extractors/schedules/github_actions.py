@@ -10,7 +10,7 @@ import re
 from flowaudit.scanner.facts import FileFacts, Scalar, Schedule, Skipped, Source, Unit
 from flowaudit.scanner.firing import CronError, parse
 from flowaudit.scanner.located import LocatedError, Node, file_facts, load_yaml
-from flowaudit.scanner.shell.embedded import text_units
+from flowaudit.scanner.shell.embedded import shown, text_units
 
 NAME = "github_actions"
 FILES = ("**/.github/workflows/*.yml", "**/.github/workflows/*.yaml")
@@ -49,7 +49,7 @@ def extract(source: Source) -> FileFacts:
         unit = f"cron:{when.start}" if script else ""
         if script:
             units.extend(text_units(script, unit, place))
-        facts.append(Schedule(when.start, when.end, name, "github-actions", "github", when.text, "UTC", script[:2000] or name,
+        facts.append(Schedule(when.start, when.end, name, "github-actions", "github", when.text, "UTC", shown(script) or name,
                               "command" if script else "unknown", unit, tuple(sorted(own.items()))))
     return file_facts(source, facts, units)
 

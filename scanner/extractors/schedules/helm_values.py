@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from flowaudit.scanner.facts import UNKNOWN_VALUE, FileFacts, Scalar, Schedule, Skipped, Source, Unit
 from flowaudit.scanner.firing import CronError, parse
 from flowaudit.scanner.located import LocatedError, Node, file_facts, load_yaml
-from flowaudit.scanner.shell.embedded import argv_text, argv_units
+from flowaudit.scanner.shell.embedded import argv_text, argv_units, shown
 
 NAME = "helm_values"
 FILES = ("values.yaml", "values.yml", "values-*.yaml", "values-*.yml", "values_*.yaml", "values.*.yaml", "*-values.yaml", "*.values.yaml")
@@ -75,4 +75,4 @@ def _made(node: Node, key: Node, when: Node, path: tuple[str, ...], own: dict[st
         units.extend(argv_units(words, unit, (place.start, place.end)))
     name = node.string("name") or (path[-1] if path else key.text)
     return Schedule(when.start, when.end, name, "kubernetes-cronjob", "kubernetes", when.text, node.string("timeZone") or node.string("timezone"),
-                    argv_text(words) if words else name, "command" if words else "unknown", unit, tuple(sorted(options.items())))
+                    shown(argv_text(words)) if words else name, "command" if words else "unknown", unit, tuple(sorted(options.items())))

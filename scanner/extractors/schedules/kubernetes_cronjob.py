@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from flowaudit.scanner.facts import UNKNOWN_VALUE, Fact, FileFacts, Scalar, Schedule, Setting, Skipped, Source, Unit
 from flowaudit.scanner.firing import CronError, parse
 from flowaudit.scanner.located import Node, file_facts, flat, load_yaml_parts
-from flowaudit.scanner.shell.embedded import argv_text, argv_units
+from flowaudit.scanner.shell.embedded import argv_text, argv_units, shown
 
 NAME = "kubernetes_cronjob"
 FILES = ("*.yaml", "*.yml", "*.yaml.tpl", "*.yml.tpl", "*.yaml.j2", "*.yml.j2", "*.yaml.gotmpl", "*.json")
@@ -89,5 +89,5 @@ def _read(manifest: Node, data: bytes, facts: list[Fact], units: list[Unit]) -> 
         units.extend(argv_units(words, unit, (place.start, place.end)))
     zone = spec.string("timeZone")
     facts.append(Schedule(
-        when.start, when.end, name or "CronJob", "kubernetes-cronjob", "kubernetes", when.text, zone, argv_text(words) if words else "",
+        when.start, when.end, name or "CronJob", "kubernetes-cronjob", "kubernetes", when.text, zone, shown(argv_text(words)) if words else "",
         "command" if words else "unknown", unit, tuple(sorted(options.items(), key=lambda option: option[0]))))
