@@ -390,9 +390,8 @@ def around(graph: FlowGraph, unit: UnitRef, event: Event | None, depth: int = 0,
     seen = seen | {unit.key}
     out: list[Policy] = []
     for found in in_unit(graph, unit):
-        if found.kind == "decorator" or (found.kind == "recursion" and unit in found.covers):
-            out.append(found)
-        elif found.repeat is not None and event is not None and found.repeat.holds(event):
+        recurs = found.kind == "recursion" and unit in found.covers
+        if found.kind == "decorator" or recurs or (found.repeat is not None and event is not None and found.repeat.holds(event)):
             out.append(found)
     for edge in graph.into.get(unit.key, ()):
         if edge.kind == "callback" and edge.known is not None and edge.known.symbol.role == "retry" and edge.event is not None:

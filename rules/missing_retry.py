@@ -1,0 +1,174 @@
+"""missing-retry: one transient failure ends the work on an order for good.
+
+What it does
+------------
+Follows background flows from their entry point to each integration call and looks for whatever repeats it: call, client, decorator, loop, framework,
+redelivery by the sender, a schedule that picks it up again.
+
+Why it matters
+--------------
+Partners drop connections every day. An order whose export, capture or label gets one attempt is lost at the first reset, and nobody is told.
+
+Fires
+-----
+When nothing repeats a call of a background flow whose failure nothing handles; when a wrapper sends idempotency keys (made for repetition) and never
+repeats; `/off-target`: a retry stands there but cannot work; `/dead-end`: the failure path ends the job's own chain or writes a state that
+no later run takes up; `/rate-limit`: a rate limit is told apart and then dropped.
+
+Stays silent
+------------
+When the task retries, the queue or sender redelivers, a scheduled job reaches the same work, the client retries by itself, or a person sees the
+error and can repeat.
+
+Example
+-------
+A Celery task that posts an order and has neither `autoretry_for` nor `self.retry` loses it at the first timeout.
+
+Fix
+---
+Give the task `autoretry_for=(RequestException,)` with `retry_backoff`, or mount a retry adapter on the client.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flowaudit.scanner.graph import FlowGraph
+from flowaudit.scanner.rule import Finding, Rule, Step
+from flowaudit.scanner.traits.dead_ends import rate_limits_dropped, refused_redeliveries
+from flowaudit.scanner.traits.exposure import entry_label, lowered
+from flowaudit.scanner.traits.off_target import OffTarget, off_targets
+from flowaudit.scanner.traits.one_attempt import OneAttempt, broken_chains, keyed_wrappers, single
+
+RULE = Rule(
+    id="missing-retry",
+    name="MissingRetry",
+    short="One transient failure of an integration call ends the attempt for good.",
+    remedy="Repeat the call with a growing pause: on the task, the client, or by a job that picks up what failed.",
+    vector="lost",
+    effort="quick win",
+    variants={
+        "rate-limit": "A rate limit is treated as any other error.",
+        "dead-end": "What failed is never taken up again.",
+        "off-target": "A retry stands there but cannot work.",
+    },
+)
+
+
+def check(graph: FlowGraph) -> Iterator[Finding]:
+    """Retries that cannot work, dead ends, dropped rate limits, and calls with one attempt."""
+    spoken: set[str] = set()
+    for off in off_targets(graph):
+        spoken.add(off.unit.key)
+        yield _off_target(graph, off)
+    for broken in broken_chains(graph):
+        unit = broken.unit
+        yield _plain(
+            graph, "dead-end", unit, unit.at(broken.leave), "this error path returns before the next run is scheduled: one failure ends all further runs",
+            "chain", (Step(unit.at(broken.schedule), "the next run is scheduled only here"),), "schedule calls on each way out",
+        )  # fmt: skip
+    for refused in refused_redeliveries(graph):
+        unit = refused.unit
+        yield _plain(
+            graph, "dead-end", unit, refused.at,
+            f"the failure path writes {refused.written} and raises for redelivery, but the guard at the top takes only {refused.wanted}: "
+            "each redelivery is dropped",
+            "state", (Step(refused.guard, "the guard that turns the redelivery away"),), "states that the guard lets through",
+        )  # fmt: skip
+    for dropped in rate_limits_dropped(graph):
+        yield _plain(
+            graph, "rate-limit", dropped.unit, dropped.at, f"a rate limit ({dropped.what}) is told apart here and then dropped: nothing waits and asks again",
+            "rate", (), "sleep, retry or re-enqueue in the handler; retries around it",
+        )  # fmt: skip
+    for keyed in keyed_wrappers(graph):
+        unit = keyed.unit
+        yield _plain(
+            graph, "", unit, unit.at(keyed.send),
+            "each request carries an idempotency key, so it may be repeated safely, but nothing repeats it: a dropped connection fails the order", "keyed",
+            (Step(unit.at(keyed.key), "the key is set here"),), "loops, decorators and retries of the client around the call",
+        )  # fmt: skip
+    yield from _single(graph, spoken)
+
+
+def _plain(
+    graph: FlowGraph, variant: str, unit: object, at: object, what: str, fault: str, related: tuple[Step, ...], looked: str
+) -> Finding:
+    from flowaudit.scanner.facts import Location
+    from flowaudit.scanner.program import UnitRef
+
+    assert isinstance(unit, UnitRef)
+    assert isinstance(at, Location)
+    steps = graph.path_to(unit)
+    return Finding(
+        rule=RULE.id,
+        variant=variant,
+        at=at,
+        message=f"In {unit.unit.name or unit.path}, {what}.",
+        confidence="medium",
+        vector="lost",
+        key=f"{unit.unit.name}|{fault}",
+        path=(*steps, Step(at, "the work ends here")) if steps else (),
+        related=related,
+        looked=(looked,),
+        entry=entry_label(graph.reached(unit)),
+        fix=RULE.remedy,
+    )
+
+
+def _off_target(graph: FlowGraph, off: OffTarget) -> Finding:
+    site = next(iter(off.sites), None)
+    steps = graph.path_to(off.unit)
+    what = f" of {site.name}" if site is not None else ""
+    return Finding(
+        rule=RULE.id,
+        variant="off-target",
+        at=off.at,
+        message=f"The retry{what} cannot work: {off.why}; a failed attempt is lost.",
+        confidence=lowered(graph, off.unit, "high" if off.sure else "medium") if off.sure else "medium",
+        vector="lost",
+        key=f"{off.unit.unit.name}|off-target|{site.name if site is not None else ''}",
+        path=(*steps, Step(off.at, "the failure ends here")) if steps else (),
+        related=(*((Step(off.retry, "the retry that is defeated"),) if off.retry != off.at else ()), *(Step(s.at(), s.name) for s in off.sites[:10])),
+        looked=("what the retry waits for", "what is caught or raised inside it"),
+        system=site.system if site is not None else "",
+        stage=site.stage if site is not None else "",
+        entry=entry_label(graph.reached(off.unit)),
+        fix="Let the failure out to the retry (raise it again, or move the check inside).",
+    )
+
+
+def _single(graph: FlowGraph, spoken: set[str]) -> Iterator[Finding]:
+    groups: dict[str, list[OneAttempt]] = {}
+    for one in single(graph):
+        if one.entry.unit.key not in spoken and one.site.unit.key not in spoken:
+            owner = one.site.unit.owner
+            groups.setdefault(owner.key if owner is not None else one.site.unit.key, []).append(one)
+    for key in sorted(groups):
+        group = groups[key]
+        group.sort(key=lambda o: (not o.site.writes, o.site.at(), o.entry.at))
+        one = group[0]
+        site, entry = one.site, one.entry
+        calls = list({s.site.at(): s.site for s in group}.values())
+        tasks = sorted({o.entry.name for o in group})
+        to = graph.catalog.entries[site.system].name if site.system in graph.catalog.entries else site.system
+        more = f" (and {len(tasks) - 1} more)" if len(tasks) > 1 else ""
+        yield Finding(
+            rule=RULE.id,
+            at=site.at(),
+            message=f"{site.name}{f' to {to}' if to else ''} gets one attempt in {entry.kind} {entry.name}{more}: the first lost connection or 5xx ends the work.",
+            confidence="medium",
+            vector="lost",
+            key=f"{site.unit.unit.name}|{site.name}|one attempt",
+            path=(Step(entry.at, f"entry point: {entry.kind} {entry.name}"), *one.hops, Step(site.at(), f"{site.name} is tried once")),
+            related=tuple(Step(s.at(), f"{s.name} is tried once, too") for s in calls[1:20]),
+            looked=(
+                "the call and its client", "decorators, loops and wrappers on the way", f"options of the {entry.kind}", "where it is enqueued",
+                "schedules and commands that reach the same work",
+            ),
+            system=site.system,
+            stage=site.stage,
+            entry=entry_label(entry),
+            reach=len(group),
+            places=len(calls),
+            fix=RULE.remedy,
+        )  # fmt: skip

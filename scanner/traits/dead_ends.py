@@ -1,0 +1,113 @@
+"""Failures that nothing takes up again: a redelivery that the job's own guard turns away, a rate limit that is told apart and then dropped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from flowaudit.scanner.facts import Attr, Const, Expr, Location, Op
+from flowaudit.scanner.flow.events import Event
+from flowaudit.scanner.flow.failure import caught, type_names
+from flowaudit.scanner.flow.uses import walk
+from flowaudit.scanner.graph import FlowGraph
+from flowaudit.scanner.program import UnitRef, dotted, last_name
+from flowaudit.scanner.traits.retry import around
+from flowaudit.scanner.traits.retry_loops import is_sleep, words
+
+_STATE = re.compile(r"status|state", re.IGNORECASE)
+_LIMIT = re.compile(r"rate_?limit|too_?many_?requests|throttl", re.IGNORECASE)
+_AGAIN = re.compile(r"retr|requeue|enqueue|schedule|release|delay|backoff|push|dispatch|defer|postpone|later|apply_async|wait|queue|nack", re.IGNORECASE)
+
+
+@dataclass(slots=True, eq=False)
+class Refused:
+    """A state that the failure path writes and the guard at the top does not let through."""
+
+    unit: UnitRef
+    at: Location
+    guard: Location
+    written: str
+    wanted: str
+
+
+def refused_redeliveries(graph: FlowGraph) -> Iterator[Refused]:
+    """Units that mark their record as failed and raise (so that the queue delivers again), while their own guard takes only another state."""
+    for unit in graph.units():
+        tests = [e for e in unit.flow.events if e.kind == "return" and e.guards and e.guards[-1].how == "branch"]
+        for handler in caught(unit.flow):
+            if not handler.raises or not handler.tried:
+                continue
+            first = handler.tried[0]
+            for leave in tests:
+                if leave.order > first.order:
+                    continue
+                wanted = _wanted(leave.guards[-1].test)
+                written = _written(handler.inner, wanted)
+                if wanted and written:
+                    yield Refused(unit, unit.file.locate(handler.start, handler.end), unit.at(leave.guards[-1].test), written, " or ".join(sorted(wanted)))
+                    break
+
+
+def _wanted(test: Expr) -> set[str]:
+    """The states that `if state != A and state != B: return` lets through, as the last names of constants."""
+    out: set[str] = set()
+    parts = test.operands if isinstance(test, Op) and test.op == "and" else (test,)
+    for part in parts:
+        if not isinstance(part, Op) or part.op not in {"!=", "is not", "not in"} or len(part.operands) != 2 or not _STATE.search(words(part.operands[0])):
+            return set()
+        found = [_constant(e) for e in walk(part.operands[1])]
+        out |= {f for f in found if f}
+    return out
+
+
+def _constant(expr: Expr) -> str:
+    if isinstance(expr, Attr) and (expr.name.isupper() or expr.name[:1].isupper()) and dotted(expr):
+        return dotted(expr)
+    return str(expr.value) if isinstance(expr, Const) and isinstance(expr.value, str) and expr.value.replace("_", "").isalpha() else ""
+
+
+def _written(events: list[Event], wanted: set[str]) -> str:
+    """A state of the same kind that the handler writes and that is not among those wanted."""
+    bases = {w.rpartition(".")[0] for w in wanted if "." in w}
+    for event in events:
+        if event.kind not in {"call", "assign"}:
+            continue
+        for part in walk(event.node.value if hasattr(event.node, "value") and event.kind == "assign" else event.node):  # type: ignore[arg-type]
+            name = _constant(part)
+            if not name or not re.search(r"fail|error", name, re.IGNORECASE):
+                continue
+            if (name.rpartition(".")[0] in bases if "." in name else False) and name not in wanted:
+                return name
+    return ""
+
+
+@dataclass(slots=True, eq=False)
+class Dropped:
+    """A rate limit that a handler takes and drops."""
+
+    unit: UnitRef
+    at: Location
+    what: str
+
+
+def rate_limits_dropped(graph: FlowGraph) -> Iterator[Dropped]:
+    """Handlers of a rate limit, in background flows, that neither wait, raise, nor hand the work back."""
+    background = graph.reach("background").via
+    for unit in graph.units():
+        if unit.key not in background:
+            continue
+        for handler in caught(unit.flow):
+            names = [n for n in type_names(handler.types) if _LIMIT.search(n)]
+            if not names or len(names) != len(type_names(handler.types)) or handler.raises or any(w.kind == "continue" for w in handler.ways):
+                continue
+            said = " ".join(words(e.node) for e in handler.inner if e.kind in {"call", "assign"})  # type: ignore[arg-type]
+            if any(is_sleep(last_name(c.callee)) for c in handler.calls) or _AGAIN.search(said):
+                continue
+            first = handler.tried[0] if handler.tried else None
+            if around(graph, unit, first):
+                continue
+            entry = graph.reached(unit, "background")
+            if entry is not None and entry.repeat == "schedule":
+                continue
+            yield Dropped(unit, unit.file.locate(handler.start, handler.end), names[0])

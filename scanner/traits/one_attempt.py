@@ -1,0 +1,181 @@
+"""Work that gets one attempt: a background flow whose call fails for good, a wrapper that sends keys yet never repeats, a job that ends its own chain."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from flowaudit.scanner.facts import Assign, Call, Const, Index, Op, Table
+from flowaudit.scanner.flow.events import Event
+from flowaudit.scanner.flow.failure import caught
+from flowaudit.scanner.flow.uses import walk
+from flowaudit.scanner.graph import Edge, EntryPoint, FlowGraph, Site
+from flowaudit.scanner.program import UnitRef, last_name
+from flowaudit.scanner.rule import Step
+from flowaudit.scanner.traits.retry import around, client_policy
+from flowaudit.scanner.traits.retry_jobs import reconciled, repeated
+from flowaudit.scanner.traits.retry_loops import FAILURE, words
+
+MAX_DEPTH = 6
+_SEND = re.compile(r"request|send|post|call|execute|dispatch|remote|fetch", re.IGNORECASE)
+_SCHEDULE = re.compile(r"schedule|enqueue|requeue|re_?queue|queue_", re.IGNORECASE)
+_ERRORS = re.compile(r"is_wp_error|err|fail|exception", re.IGNORECASE)
+_COMMON = frozenset({"the", "get", "set", "do", "run", "handle", "process", "schedule", "single", "action", "event", "wp", "as", "async", "next", "and"})
+
+
+@dataclass(slots=True, eq=False)
+class OneAttempt:
+    """A call that nothing repeats: the site, its background entry point, the hops between them."""
+
+    site: Site
+    entry: EntryPoint
+    hops: tuple[Step, ...]
+
+
+def single(graph: FlowGraph) -> Iterator[OneAttempt]:
+    """The calls of background flows whose first failure ends the attempt for good: nothing on the way repeats, catches, redelivers or picks up."""
+    for entry in graph.entries:
+        if not entry.background or entry.kind not in {"task", "consumer"} or entry.failure not in {"dropped", ""}:
+            continue
+        if "base" in entry.options or repeated(graph, entry) or reconciled(graph, entry):
+            continue
+        yield from _below(graph, entry)
+
+
+def _below(graph: FlowGraph, entry: EntryPoint) -> Iterator[OneAttempt]:
+    seen = {entry.unit.key}
+    todo: deque[tuple[UnitRef, tuple[Edge, ...], bool]] = deque([(entry.unit, (), False)])
+    while todo and len(seen) < 300:
+        unit, edges, held = todo.popleft()
+        for site in graph.sites_in(unit):
+            if held or is_caught(unit, site.event) or not _matters(site, entry):
+                continue
+            client = client_policy(graph, site)
+            if client is not None and (client.open or client.attempts is None or client.attempts > 1):
+                continue
+            if not around(graph, unit, site.event):
+                hops = tuple(Step(e.at(), f"calls {e.head.unit.name or e.head.path}") for e in edges)
+                yield OneAttempt(site, entry, hops)
+        if len(edges) >= MAX_DEPTH:
+            continue
+        for edge in graph.callees(unit):
+            if edge.kind in {"calls", "callback"} and edge.head.key not in seen and edge.event is not None:
+                seen.add(edge.head.key)
+                todo.append((edge.head, (*edges, edge), held or is_caught(unit, edge.event)))
+
+
+def _matters(site: Site, entry: EntryPoint) -> bool:
+    """A write; or a read of a flow that speaks of orders and money."""
+    if site.known.symbol.role != "call":
+        return False
+    if site.effect != "read":
+        return True
+    return bool(re.search(r"order|payment|invoice|refund|shipment|charge|capture", entry.unit.unit.name + entry.name, re.IGNORECASE))
+
+
+def is_caught(unit: UnitRef, event: Event) -> bool:
+    """Whether a handler of the unit takes the failure of an event and does not let it out."""
+    return any(handler.broad and not handler.raises and any(e is event for e in handler.tried) for handler in caught(unit.flow))
+
+
+# ---- a wrapper with keys ---------------------------------------------------------------------------------------------------------
+@dataclass(slots=True, eq=False)
+class Keyed:
+    """A wrapper that sends an idempotency key with each write: the key's place, the call that sends it."""
+
+    unit: UnitRef
+    key: Event
+    send: Event
+
+
+def keyed_wrappers(graph: FlowGraph) -> Iterator[Keyed]:
+    """Wrappers that set an `Idempotency-Key` header on what they send, where nothing in them or around them repeats the sending."""
+    for unit in graph.units():
+        found = _keyed(unit)
+        if found is None or around(graph, unit, found.send) or is_caught(unit, found.send):
+            continue
+        sites = graph.sites_in(unit)
+        policies = [client_policy(graph, s) for s in sites if s.event is found.send]
+        if any(p is not None and (p.open or p.attempts is None or p.attempts > 1) for p in policies):
+            continue
+        yield found
+
+
+def _keyed(unit: UnitRef) -> Keyed | None:
+    for event in unit.flow.events:
+        if event.kind != "assign" or not isinstance(event.node, Assign):
+            continue
+        target = event.node.target
+        holder = ""
+        if isinstance(target, Index) and isinstance(target.key, Const) and _is_key(target.key.value):
+            holder = last_name(target.base)
+        elif isinstance(event.node.value, Table) and any(isinstance(p.key, Const) and _is_key(p.key.value) for p in event.node.value.pairs):
+            holder = last_name(target)
+        if not holder:
+            continue
+        for later in unit.flow.calls:
+            call = later.node
+            assert isinstance(call, Call)
+            if later.order > event.order and _SEND.search(last_name(call.callee)) and later.use in {"assigned", "returned"}:
+                if any(last_name(part) == holder for a in call.args for part in walk(a.value)):
+                    return Keyed(unit, event, later)
+    return None
+
+
+def _is_key(value: object) -> bool:
+    return isinstance(value, str) and value.lower().replace("-", "").replace("_", "") == "idempotencykey"
+
+
+# ---- a job that ends its own chain -----------------------------------------------------------------------------------------------
+@dataclass(slots=True, eq=False)
+class Broken:
+    """A job that starts its own next run at its end, and leaves before that after a failure: the early return, the call that schedules."""
+
+    unit: UnitRef
+    leave: Event
+    schedule: Event
+
+
+def broken_chains(graph: FlowGraph) -> Iterator[Broken]:
+    """Jobs whose error path returns before they schedule their next run, so that one failure ends all further runs."""
+    for unit in graph.units():
+        if unit.unit.kind not in {"function", "method"}:
+            continue
+        schedule = next((e for e in reversed(unit.flow.calls) if _own(graph, unit, e)), None)
+        if schedule is None:
+            continue
+        for event in unit.flow.events:
+            if event.kind != "return" or event.order > schedule.order or not event.guards:
+                continue
+            guard = event.guards[-1]
+            if guard.how != "branch" or not _failed(guard.test) or not guard.holds:
+                continue
+            branch = [e for e in unit.flow.calls if set(event.path) <= set(e.path)]
+            if not any(_SCHEDULE.search(last_name(e.node.callee)) for e in branch if isinstance(e.node, Call)):
+                yield Broken(unit, event, schedule)
+                break
+
+
+def _failed(test: object) -> bool:
+    if isinstance(test, Op) and test.op == "not":
+        return False
+    return isinstance(test, Call) and bool(_ERRORS.search(last_name(test.callee))) and bool(FAILURE.search(words(test)))
+
+
+def _own(graph: FlowGraph, unit: UnitRef, event: Event) -> bool:
+    """Whether a call starts the unit's own next run: an enqueue of itself, or a call named after it (refresh_x -> schedule_x_refresh)."""
+    if any(e.kind == "enqueues" and e.head is unit for e in graph.edge_of(unit, event)):
+        return True
+    call = event.node
+    assert isinstance(call, Call)
+    name = last_name(call.callee)
+    if not re.search(r"schedule|enqueue", name, re.IGNORECASE):
+        return False
+    mine, theirs = _tokens(unit.name), _tokens(name)
+    return len(mine) >= 2 and mine <= theirs
+
+
+def _tokens(name: str) -> set[str]:
+    return {t.lower() for t in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)} - _COMMON
