@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowaudit.scanner.catalog import Known
-from flowaudit.scanner.facts import Attr, Call, Const, Expr, Table, Text, Unknown
+from flowaudit.scanner.facts import Attr, Call, Const, Expr, Index, Table, Text, Unknown
 from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.program import ECMASCRIPT, ClassRef, UnitRef, dotted, last_name
 from flowaudit.scanner.value import Target
@@ -255,23 +255,41 @@ def argument(call: object, unit: UnitRef, name: str) -> Expr | None:
     for arg in call.args:
         if arg.name == name:
             return arg.value
-    params = [p for p in unit.unit.params if p.kind in {"", "destructured"}]
-    index = next((i for i, p in enumerate(params) if p.name == name), None)
+    slot, taken = _slot(unit, name)
     position = 0
     for arg in call.args:
         if arg.splat:
             return Unknown(arg.value.start, arg.value.end, (arg.value,))
         if arg.name is None:
-            if index is not None and position == index:
-                return arg.value
+            if position == slot:
+                return _taken(arg.value, name) if taken else arg.value
             position += 1
-    if index is not None and call.args and any(p.kind == "destructured" for p in params):
-        for arg in call.args:
-            if isinstance(arg.value, Table):
-                for pair in arg.value.pairs:
-                    if isinstance(pair.key, Const) and pair.key.value == name:
-                        return pair.value
     return None
+
+
+def _slot(unit: UnitRef, name: str) -> tuple[int, bool]:
+    """The position of a parameter (-1 = it has none), and whether it is a key taken out of the argument there."""
+    slot, before = -1, ""
+    for param in unit.unit.params:
+        if param.kind not in {"", "destructured"}:
+            continue
+        if not (param.kind == before == "destructured"):  # the keys of one pattern share its position
+            slot += 1
+        before = param.kind
+        if param.name == name:
+            return slot, param.kind == "destructured"
+    return -1, False
+
+
+def _taken(value: Expr, name: str) -> Expr | None:
+    """The part of an argument that a pattern takes out under a key; Unknown when a spread may hold it."""
+    if not isinstance(value, Table):
+        return Index(value.start, value.end, value, Const(value.start, value.end, name))
+    spread = any(pair.key is None for pair in value.pairs)
+    for pair in reversed(value.pairs):
+        if isinstance(pair.key, Const) and pair.key.value == name:
+            return pair.value
+    return Unknown(value.start, value.end, ()) if spread else None
 
 
 def place(call: Call, where: str | int) -> Expr | None:

@@ -206,7 +206,11 @@ class Members:
         if out:
             return out[:MAX_VALUES]
         if path in self.program.exports:
-            return self.exported(path, name, seen)
+            found = self.exported(path, name, seen)
+            if found or name == "default":
+                return found
+            # a key of `module.exports = {...}`
+            return [v for whole in self._member(path, "default", seen) if whole.kind == "expr" for v in self.attribute(whole, name)]
         for star in self.program.imports.get(path, {}).get("*", ()):
             target = self._python_file(star, path)
             if target:

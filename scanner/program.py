@@ -259,7 +259,7 @@ def _add(program: Program, file: FileFacts) -> None:
             ref_unit.owner = ref_unit.outer.owner
         elif unit.kind == "closure" and unit.name:
             ref_unit.outer = local.get(unit.name.rpartition(".")[0]) or local.get("")
-            ref_unit.owner = ref_unit.outer.owner if ref_unit.outer else None
+            ref_unit.owner = classes.get(unit.parent) or (ref_unit.outer.owner if ref_unit.outer else None)
         if unit.kind == "function" and "." not in unit.name:
             scope[unit.name] = ref_unit
             if file.language == "php":

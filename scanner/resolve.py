@@ -31,7 +31,7 @@ from flowaudit.scanner.facts import (
 )
 from flowaudit.scanner.flow.events import Branch, Event
 from flowaudit.scanner.members import Members
-from flowaudit.scanner.program import ClassRef, Program, UnitRef, dotted, last_name
+from flowaudit.scanner.program import ECMASCRIPT, ClassRef, Program, UnitRef, dotted, last_name
 from flowaudit.scanner.value import MAX_CALLERS, MAX_DEPTH, MAX_STEPS, MAX_VALUES, Target, Value, unique
 
 _WRAPPERS = frozenset(
@@ -45,7 +45,8 @@ class Resolver:
     def __init__(self, program: Program, catalog: Catalog) -> None:
         self.program = program
         self.catalog = catalog
-        self._memo: dict[tuple[int, str], tuple[Value, ...]] = {}
+        self._memo: dict[tuple[int, str], tuple[tuple[Value, ...], Expr]] = {}
+        """Answers by the identity of an expression, which is held here so that no other one takes its identity."""
         self._busy: set[tuple[int, str]] = set()
         self.members = Members(self)
         self.calls = Calls(self)
@@ -62,7 +63,7 @@ class Resolver:
         key = (id(expr), where.key)
         found = self._memo.get(key)
         if found is not None:
-            return found
+            return found[0]
         if key in self._busy or self._nested > MAX_DEPTH:
             self.cuts += 1
             return ()
@@ -82,7 +83,7 @@ class Resolver:
             self._busy.discard(key)
             self._nested -= 1
         if self._nested == 0 or answer or self.cuts == cuts:
-            self._memo[key] = answer
+            self._memo[key] = answer, expr
         return answer
 
     def _values(self, expr: Expr, where: UnitRef, path: tuple[Branch, ...] | None) -> list[Value]:
@@ -238,6 +239,10 @@ class Resolver:
         callee = expr.callee
         if isinstance(callee, Name) and callee.id == "super" and where.owner:
             return [Value("super", where.owner.key, where.owner)]
+        if isinstance(callee, Name) and callee.id in {"require", "import"} and where.language in ECMASCRIPT and expr.args:
+            module = expr.args[0].value
+            if isinstance(module, Const) and isinstance(module.value, str):
+                return self.members.ecma_module(module.value, where.path)
         out: list[Value] = []
         for value in self.values(callee, where, path):
             out.extend(self._result(value, expr, where))
@@ -322,6 +327,8 @@ class Resolver:
                     and -len(literal.items) <= expr.key.value < len(literal.items)
                 ):
                     out.extend(self.values(literal.items[expr.key.value].value, unit))
+            elif isinstance(expr.key, Const) and isinstance(expr.key.value, str) and (where.language in ECMASCRIPT or value.kind == "module"):
+                out.extend(self.members.attribute(value, expr.key.value))  # there `a["b"]` and `{b} = a` are `a.b`
             elif value.kind in {"ext", "inst"} and isinstance(expr.key, Const) and isinstance(expr.key.value, str):
                 out.append(Value("ext", f"{value.name}[{expr.key.value}]"))
         return out
