@@ -13,6 +13,8 @@ Fires
 -----
 When the call can wait for ever: no timeout in the call, its client, a wrapper, a deadline around it or the process default, and the library
 has none; or the value is the library's word for none. Stands at the client's construction when several calls share it, else at the call.
+`/inversion`: timeout times attempts of a call is longer than its waiter allows (a task's time limit, the sender of a webhook). `/ambiguous`: a
+handler takes the timeout of a payment write and sets the order to failed or cancelled, although the payment may have been made.
 
 Stays silent
 ------------
@@ -34,6 +36,8 @@ from collections.abc import Iterator
 
 from flowaudit.scanner.graph import FlowGraph, Site
 from flowaudit.scanner.rule import Confidence, Finding, Rule, Step
+from flowaudit.scanner.traits.ambiguous import Ambiguous, ambiguous
+from flowaudit.scanner.traits.deadline import Inversion, inversions
 from flowaudit.scanner.traits.exposure import entry_label, lowered
 from flowaudit.scanner.traits.timeout import timeout_of
 from flowaudit.scanner.traits.trait import Trait
@@ -67,6 +71,10 @@ def check(graph: FlowGraph) -> Iterator[Finding]:
         groups.setdefault(key, []).append((site, trait))
     for key in sorted(groups):
         yield _finding(graph, groups[key])
+    for inversion in inversions(graph):
+        yield _inversion(graph, inversion)
+    for case in ambiguous(graph):
+        yield _ambiguous(graph, case)
 
 
 def _finding(graph: FlowGraph, group: list[tuple[Site, Trait]]) -> Finding:
@@ -96,4 +104,50 @@ def _finding(graph: FlowGraph, group: list[tuple[Site, Trait]]) -> Finding:
         entry=entry_label(entry),
         reach=len(group),
         fix=f"Set a timeout on {'the client' if client else site.name}.",
+    )
+
+
+def _inversion(graph: FlowGraph, found: Inversion) -> Finding:
+    site, entry = found.site, found.entry
+    tries = f" times {found.attempts:g} attempts" if found.attempts > 1 else ""
+    steps = graph.path_to(site.unit)
+    waiter = (Step(found.deadline.at, f"{found.deadline.what}: {found.deadline.seconds:g} s"),) if found.deadline.at is not None else ()
+    return Finding(
+        rule=RULE.id,
+        variant="inversion",
+        at=site.at(),
+        message=f"{site.name} may take {found.seconds:g} s ({found.timeout:g} s{tries}), but {found.deadline.what} allows {found.deadline.seconds:g} s: "
+        f"{entry.kind} {entry.name} is cut off or delivered again while the call still runs.",
+        confidence="medium" if found.defaulted or found.deadline.at is None else lowered(graph, site.unit, "high"),
+        vector="duplicated" if site.writes else "stuck",
+        key=f"{entry.unit.unit.name}|{site.name}|inversion",
+        path=(*steps, Step(site.at(), f"up to {found.seconds:g} s")) if steps else (),
+        related=waiter,
+        looked=("timeout of the call and its client", "retries on the way", "limit of the waiter"),
+        system=site.system,
+        stage=site.stage,
+        entry=entry_label(entry),
+        fix=f"Keep timeout times attempts below {found.deadline.seconds:g} s, or answer first and work in a queue.",
+    )
+
+
+def _ambiguous(graph: FlowGraph, found: Ambiguous) -> Finding:
+    site = found.site
+    steps = graph.path_to(found.unit)
+    return Finding(
+        rule=RULE.id,
+        variant="ambiguous",
+        at=found.at,
+        message=f"A timeout of {site.name}, a write that may have worked, {found.what} here: the customer can have paid for an order that counts as failed.",
+        confidence=lowered(graph, found.unit, "high" if found.sure else "medium"),
+        vector="inconsistent",
+        key=f"{found.unit.unit.name}|{site.name}|ambiguous",
+        path=(*steps, Step(found.at, "the outcome is not known here")) if steps else (),
+        related=(Step(site.at(), f"{site.name} may have worked"),),
+        looked=("a handler of its own for timeouts", "a later look at the system's state", "an idempotency key"),
+        system=site.system,
+        stage=site.stage,
+        entry=entry_label(graph.reached(found.unit)),
+        effort="structural",
+        fix="Leave the state open after a timeout, ask the system what happened, and repeat with the same key.",
     )

@@ -128,10 +128,28 @@ def _one(graph: FlowGraph, known: Known, unit: UnitRef, expr: Expr, depth: int) 
             inner = [t for a in expr.args if (t := _one(graph, known, unit, a.value, depth + 1)) is not None]
             return next((t for t in inner if t.state != "absent"), inner[0] if inner else Trait("present", at=at))
         return Trait("present", at=at)
+    if isinstance(expr, Attr) and isinstance(expr.base, Name) and expr.base.id in {"self", "cls"} and _overridden(graph, unit, expr.name):
+        return Trait("unknown", why=f"{expr.name} is set by derived classes")
     for const in found:
         if _text(const) not in unlimited and not (const.value is None and "None" in unlimited):
             return Trait("present", float(const.value) if isinstance(const.value, int | float) else None, at=at)
     return Trait("absent", at=at, explicit=True)
+
+
+def _overridden(graph: FlowGraph, unit: UnitRef, name: str) -> bool:
+    """Whether a derived class gives an attribute of the unit's class a value of its own."""
+    if unit.owner is None:
+        return False
+    key = "timeout-fields"
+    if key not in graph.cache:
+        fields: dict[tuple[str, str], bool] = {}
+        for cls in graph.program.classes.values():
+            for base in cls.cls.bases:
+                for field in cls.cls.fields:
+                    if not (isinstance(field.value, Const) and field.value.value is None):
+                        fields[(last_name(base).rpartition("\\")[2], last_name(field.target))] = True
+        graph.cache[key] = fields
+    return (unit.owner.name, name) in graph.cache[key]
 
 
 def _text(const: Const) -> str:

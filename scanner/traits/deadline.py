@@ -1,0 +1,123 @@
+"""How long a waiter waits: a task's time limit, the sender of a webhook; and how long the calls below it may take: timeout times attempts plus pauses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from flowaudit.scanner.facts import Location
+from flowaudit.scanner.graph import EntryPoint, FlowGraph, Site
+from flowaudit.scanner.program import UnitRef, last_name
+from flowaudit.scanner.traits.retry import UNLIMITED, Policy, around, client_policy
+from flowaudit.scanner.traits.timeout import timeout_of
+from flowaudit.scanner.traits.values import constants
+
+_FIELDS = frozenset({"timeout", "time_limit", "soft_time_limit", "job_timeout"})
+
+
+@dataclass(slots=True, eq=False)
+class Deadline:
+    """`seconds` that the waiter allows, `what` it is in words, where it is written (None: the catalogue says it)."""
+
+    seconds: float
+    what: str
+    at: Location | None
+
+
+@dataclass(slots=True, eq=False)
+class Inversion:
+    """A call that may take longer than its waiter allows: `seconds` in all, of `attempts` tries with `timeout` each."""
+
+    site: Site
+    entry: EntryPoint
+    deadline: Deadline
+    timeout: float
+    attempts: float
+    seconds: float
+    defaulted: bool
+
+
+def deadline_of(graph: FlowGraph, entry: EntryPoint) -> Deadline | None:
+    """The limit of an entry point: its framework's option, a field of its class, the sender's patience; None when none is known."""
+    found: list[Deadline] = []
+    if entry.known is not None and entry.options:
+        symbol = entry.known.symbol
+        for place in symbol.timeout:
+            expr = entry.options.get(str(place))
+            scope = graph.program.module_unit(entry.unit.path) or entry.unit
+            value = constants(graph, expr, scope) if expr is not None else None
+            number = value[0].value if value and len(value) == 1 else None
+            if isinstance(number, int | float) and not isinstance(number, bool) and number > 0:
+                found.append(Deadline(number / (1000 if symbol.unit == "ms" else 1), f"the {entry.kind}'s {place}", entry.at))
+    owner = entry.unit.owner
+    if owner is not None and entry.kind in {"task", "consumer"}:
+        for assigned in owner.cls.fields:
+            if last_name(assigned.target) in _FIELDS:
+                value = constants(graph, assigned.value, entry.unit)
+                number = value[0].value if value and len(value) == 1 else None
+                if isinstance(number, int | float) and not isinstance(number, bool) and number > 0:
+                    found.append(Deadline(float(number), f"the job's {last_name(assigned.target)}", entry.unit.at(assigned)))
+    if entry.kind == "webhook" and not found:
+        sender = _sender(graph, entry)
+        if sender is not None:
+            found.append(sender)
+    return min(found, key=lambda d: d.seconds) if found else None
+
+
+def _sender(graph: FlowGraph, entry: EntryPoint) -> Deadline | None:
+    """The system that sends a webhook, by the words of its route, handler and file; None when none or several fit."""
+    written = f"{entry.name} {entry.unit.unit.name} {entry.unit.path}"
+    spoken = written.lower()
+    parts = set(re.split(r"[^a-z0-9]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", written).lower()))
+    fitting = [
+        e for e in graph.catalog.of_kind("system")
+        if e.webhook is not None and e.webhook.deadline and not e.language and any(w in parts or (len(w) > 5 and w in spoken) for w in (e.id, *e.words))
+    ]  # fmt: skip
+    if len(fitting) != 1 or fitting[0].webhook is None or fitting[0].webhook.deadline is None:
+        return None
+    return Deadline(fitting[0].webhook.deadline, f"{fitting[0].name}, which waits for the answer to its webhook", None)
+
+
+def inversions(graph: FlowGraph) -> Iterator[Inversion]:
+    """The calls that one waiter's limit cannot hold, the longest for each entry point and deadline. A limit that only the library's default sets
+    counts where the waiter's own limit is written in the code."""
+    seen: set[tuple[str, str]] = set()
+    for entry in graph.entries:
+        if entry.unit.path not in graph.judged:
+            continue
+        deadline = deadline_of(graph, entry)
+        if deadline is None:
+            continue
+        best: Inversion | None = None
+        for site in graph.sites_below(entry.unit):
+            found = _takes(graph, site, entry, deadline)
+            if found is not None and (best is None or found.seconds > best.seconds):
+                best = found
+        if best is not None and (entry.unit.key, deadline.what) not in seen:
+            seen.add((entry.unit.key, deadline.what))
+            yield best
+
+
+def _takes(graph: FlowGraph, site: Site, entry: EntryPoint, deadline: Deadline) -> Inversion | None:
+    trait = timeout_of(graph, site)
+    if trait.state != "present" or trait.value is None:
+        return None
+    scale = 1000.0 if site.known.symbol.unit == "ms" and not trait.default else 1.0
+    timeout = trait.value / scale
+    attempts, pauses, explicit = 1.0, 0.0, False
+    client = client_policy(graph, site)
+    policies = [*([client] if client is not None and not client.open else []), *_inside(graph, site, entry.unit)]
+    for policy in policies:
+        if policy.attempts is not None and 1 < policy.attempts < UNLIMITED:
+            pauses += (policy.attempts - 1) * (policy.pause or 0.0) * attempts
+            attempts *= policy.attempts
+            explicit = explicit or not policy.default
+    total = timeout * attempts + pauses
+    if total <= deadline.seconds or (trait.default and deadline.at is None and not explicit):
+        return None
+    return Inversion(site, entry, deadline, timeout, attempts, total, trait.default)
+
+
+def _inside(graph: FlowGraph, site: Site, top: UnitRef) -> list[Policy]:
+    return [p for p in around(graph, site.unit, site.event) if p.unit is not top or p.kind == "loop"]
