@@ -29,77 +29,18 @@ from typing import TypeAlias
 
 import msgspec
 
-Scalar: TypeAlias = None | bool | int | float | str
+from flowaudit.scanner.places import Location as Location
+from flowaudit.scanner.places import Scalar as Scalar
+from flowaudit.scanner.places import Skipped as Skipped
+from flowaudit.scanner.places import Source as Source
+from flowaudit.scanner.places import line_table as line_table
 
-OPERATORS = frozenset(
-    {
-        "and",
-        "or",
-        "not",
-        "==",
-        "!=",
-        "<",
-        "<=",
-        ">",
-        ">=",
-        "in",
-        "not in",
-        "is",
-        "is not",
-        "instanceof",
-        "??",
-        "+",
-        "-",
-        "*",
-        "/",
-        "//",
-        "%",
-        "**",
-        "&",
-        "|",
-        "^",
-        "<<",
-        ">>",
-        "~",
-        "@",
-        "typeof",
-        "cast",
-        "isset",
-        "empty",
-        "...",
-    }
-)
+OPERATORS = frozenset({
+    "and", "or", "not", "==", "!=", "<", "<=", ">", ">=", "in", "not in", "is", "is not", "instanceof", "??",
+    "+", "-", "*", "/", "//", "%", "**", "&", "|", "^", "<<", ">>", "~", "@", "typeof", "cast", "isset", "empty", "...",
+})  # fmt: skip
 """`??` is a null-coalescing operator, `@` PHP's error suppression (one operand), `isset`/`empty` PHP's (one operand each),
 `cast` any type conversion written as an operator (its operand only), `is` identity (Python `is`, JS/PHP `===` is `==`)."""
-
-
-class Location(msgspec.Struct, frozen=True, order=True, array_like=True, gc=False):
-    """A place: POSIX path relative to the root, byte span, 1-based lines and columns (columns count code points; end exclusive)."""
-
-    path: str
-    start: int
-    end: int
-    line: int
-    column: int
-    end_line: int
-    end_column: int
-
-
-class Source(msgspec.Struct, frozen=True, gc=False):
-    """One readable file, decoded once. `language` is the key of a language or format ("python", "crontab", "yaml", ...)."""
-
-    path: str
-    language: str
-    text: str
-
-
-class Skipped(msgspec.Struct, frozen=True, order=True, array_like=True, gc=False):
-    """A file (or, with `line` > 0, a part of one) that was not read, why in one sentence, and which step says so."""
-
-    path: str
-    reason: str
-    by: str
-    line: int = 0
 
 
 # ---- expressions ---------------------------------------------------------------------------------------------------------
@@ -541,13 +482,3 @@ class FileFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
         end = max(start, end)
         line, last = self.line(start), self.line(end)
         return Location(self.path, start, end, line, self._column(start, line), last, self._column(end, last))
-
-
-def line_table(data: bytes) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The newline offsets and the UTF-8 continuation bytes' offsets of a file's bytes, for `FileFacts`."""
-    newlines, at = [], data.find(b"\n")
-    while at >= 0:
-        newlines.append(at)
-        at = data.find(b"\n", at + 1)
-    wide = () if data.isascii() else tuple(i for i, byte in enumerate(data) if byte & 0xC0 == 0x80)
-    return tuple(newlines), wide

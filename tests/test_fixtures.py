@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from flowaudit.scanner.engine import scan
 from flowaudit.scanner.config import Config
+from flowaudit.scanner.engine import scan
 
 REPOS = Path(__file__).parent.parent / "fixtures" / "repos"
 EXPECT = re.compile(r"expect(?: (MISSING|SPURIOUS))?: *([a-z][a-z/-]*(?: *, *[a-z][a-z/-]*)*)")

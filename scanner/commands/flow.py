@@ -24,8 +24,7 @@ def _units(graph: Any, word: str) -> list[Any]:
     entries = [e.unit for e in graph.entries if low in e.name.lower()]
     named = [u for u in graph.units() if low in u.unit.name.lower()]
     exact = [u for u in graph.units() if u.unit.name.lower() == low or u.name.lower() == low]
-    seen: set[str] = set()
-    return [u for u in (exact or [*entries, *named]) if not (u.key in seen or seen.add(u.key))]
+    return list({u.key: u for u in (exact or [*entries, *named])}.values())
 
 
 def _sites(graph: Any, word: str) -> list[Any]:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.audit import audit, lines
 
 RULE = "missing-timeout"

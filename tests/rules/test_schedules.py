@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import pytest
+
 from tests.audit import audit
 
 USER = "shop.user.crontab"
@@ -16,7 +17,7 @@ def ids(rule: str, text: str, path: str = USER, files: dict[str, str] | None = N
     ("*/5 * * * * /srv/shop/bin/export-orders\n", [("overlapping-schedule", 1)]),
     ("*/2 * * * * cd /srv/shop && php bin/console stock:sync\n", [("overlapping-schedule", 1)]),
     ("5 4 * * * /srv/shop/bin/report\n5 4 * * * /srv/shop/bin/report\n", [("overlapping-schedule/duplicate", 2)]),
-    ("0 * * * * /srv/shop/bin/reconcile\n0 3 * * * /srv/shop/bin/reconcile --full\n", [("overlapping-schedule/duplicate", 1), ("overlapping-schedule/duplicate", 2)]),
+    ("0 * * * * /srv/bin/close\n0 3 * * * /srv/bin/close --full\n", [("overlapping-schedule/duplicate", 1), ("overlapping-schedule/duplicate", 2)]),
 ])
 def test_overlap_fires(text: str, expected: list[tuple[str, int]]) -> None:
     assert ids("overlapping-schedule", text) == expected
