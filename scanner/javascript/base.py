@@ -8,7 +8,8 @@ from typing import ClassVar
 
 from tree_sitter import Node, Parser
 
-from flowaudit.scanner.facts import Body, Const, Expr, Name, Skipped, Source, Stmt, Unknown
+from flowaudit.scanner.facts import Body, Class, Const, Expr, Name, Skipped, Source, Stmt, Unknown
+from flowaudit.scanner.javascript import repair
 from flowaudit.scanner.lower import MAX_DEPTH, Lowerer
 
 FUNCTIONS = frozenset({"arrow_function", "function_expression", "generator_function", "function"})
@@ -32,6 +33,8 @@ class Base(Lowerer):
 
     def __init__(self, source: Source, parser: Parser) -> None:
         super().__init__(source, parser)
+        # names and strings are still taken from `data`
+        self.tree = repair.parsed(self.data, parser, self.tree, typed=source.language == "typescript")
         self.before: list[Stmt] = []
         self.unit = ""
         """The name of the unit (or, for a field, the class) around the node at hand, "" in the module."""
@@ -44,6 +47,9 @@ class Base(Lowerer):
         self.public = False
         """The declaration at hand is exported."""
         self.taken: set[str] = set()
+        self.shapes: dict[str, dict[str, Expr]] = {}
+        """The members' types of the file's interfaces and aliases."""
+        self.interfaces: list[Class] = []
         self._whole = not self.tree.root_node.has_error
         self._deep = False
         self._inline = {kind: getattr(self, name) for kind, name in type(self).INLINE.items()}

@@ -10,11 +10,13 @@ from typing import ClassVar
 
 from tree_sitter import Node
 
-from flowaudit.scanner.facts import Assign, Class, Const, Expr, Name, Stmt, Unknown
+from flowaudit.scanner.facts import Assign, Class, Const, Expr, Index, Name, Stmt, Unknown
 from flowaudit.scanner.javascript.base import FUNCTIONS, parts_of
 from flowaudit.scanner.javascript.functions import Functions
+from flowaudit.scanner.lower import MAX_DEPTH
 
 _HIDDEN = frozenset({"private", "protected"})
+_SHAPES = {"interface_declaration": "interface", "type_alias_declaration": "alias"}
 _TRAITS = frozenset({"static", "readonly", "abstract"})
 _KEYS = frozenset({"property_identifier", "private_property_identifier", "computed_property_name", "string", "number"})
 
@@ -48,6 +50,10 @@ class Classes(Functions):
 
     def lower_class(self, node: Node, name: str, marks: tuple[Expr, ...]) -> None:
         """Registers the class `name` with its members."""
+        if self.depth > MAX_DEPTH:
+            self.too_deep(node)
+            return
+        self.depth += 1
         exported, start = self.public, self.outset(node)
         held = self.unit, self.doc, self.public
         self.unit, self.public = name, False
@@ -63,6 +69,7 @@ class Classes(Functions):
                 self._bases(one, bases)
             elif kind == "class_body":
                 self._members(one, name, fields, types)
+        self.depth -= 1
         self.unit, self.doc, self.public = held
         self.classes.append(
             Class(start, node.end_byte, name, tuple(bases), tuple(fields), tuple(decorators), "class", tuple(types), exported))
@@ -79,7 +86,8 @@ class Classes(Functions):
 
     def base_type(self, node: Node) -> Expr:
         """A base written as a type: its type arguments are dropped."""
-        return self.type_of(parts_of(node)[0] if node.type == "generic_type" else node)
+        found = self.type_of(node)
+        return found.base if isinstance(found, Index) else found
 
     def _members(self, body: Node, owner: str, fields: list[Assign], types: list[tuple[str, Expr]]) -> None:
         marks: list[Expr] = []
@@ -184,7 +192,9 @@ class Classes(Functions):
             types.append((name, self.type_of(annotation)))
         inside = self.unwrapped(value) if value is not None else None
         if inside is not None and inside.type in FUNCTIONS:
-            hidden = bool(_HIDDEN & set(traits)) or name.startswith("#")
+            if name.startswith("#"):
+                traits.append("private")
+            hidden = bool(_HIDDEN & set(traits))
             full = self.free(f"{owner}.{name}", node)
             self.units.append(self.unit_of(
                 inside, full, "method", owner, exported=not hidden, decorators=tuple(marks), traits=tuple(traits), start=node.start_byte))
@@ -213,7 +223,8 @@ class Classes(Functions):
             following = value.value + 1 if plain and isinstance(value, Const) and isinstance(value.value, int) else None
             if isinstance(key, Const):
                 fields.append(Assign(start, end, Name(key.start, key.end, str(key.value)), value))
-        self._declare(node, self.text(named), (), tuple(fields), "enum", ())
+        name = self.free(self.text(named), node)
+        self.classes.append(Class(self.outset(node), node.end_byte, name, (), tuple(fields), (), "enum", (), self.public))
         return []
 
     def interface(self, node: Node) -> list[Stmt]:
@@ -222,26 +233,41 @@ class Classes(Functions):
         if named is None or body is None:
             return []
         bases = [self.base_type(base) for one in node.named_children if one.type == "extends_type_clause" for base in parts_of(one)]
-        self._shape(node, named, body, tuple(bases))
+        self._shape(node, self.text(named), [body], tuple(bases))
         return []
 
     def alias(self, node: Node) -> list[Stmt]:
-        """`type Options = { timeout: number }` is an interface; other aliases are dropped."""
+        """`type Options = Base & { timeout: number }` is an interface; an alias of unions or computed types is dropped."""
         named, value = node.child_by_field_name("name"), node.child_by_field_name("value")
-        if named is not None and value is not None and value.type == "object_type":
-            self._shape(node, named, value, ())
+        if named is not None and value is not None:
+            parts = parts_of(value) if value.type == "intersection_type" else [value]
+            bodies = [one for one in parts if one.type == "object_type"]
+            bases = [self.base_type(one) for one in parts if one.type in {"type_identifier", "nested_type_identifier", "generic_type"}]
+            if bodies or bases:
+                self._shape(node, self.text(named), bodies, tuple(bases))
         return []
 
-    def _shape(self, node: Node, named: Node, body: Node, bases: tuple[Expr, ...]) -> None:
-        members = self.members(body)
-        fields = tuple([Assign(at.start_byte, at.end_byte, Name(at.start_byte, at.end_byte, name), Unknown(at.end_byte, at.end_byte))
-                        for at, name, _ in members])
-        self._declare(node, self.text(named), bases, fields, "interface", tuple([(name, kind) for _, name, kind in members]))
+    def _shape(self, node: Node, name: str, bodies: list[Node], bases: tuple[Expr, ...]) -> None:
+        if name in self.shapes:
+            return  # seen by `shapes_first`, or an interface in several parts
+        found = [member for body in bodies for member in self.members(body)]
+        fields = tuple([Assign(at.start_byte, at.end_byte, Name(at.start_byte, at.end_byte, key), Unknown(at.end_byte, at.end_byte))
+                        for at, key, _ in found])
+        types = tuple([(key, kind) for _, key, kind in found])
+        self.shapes[name] = dict(types)
+        self.interfaces.append(Class(self.outset(node), node.end_byte, name, bases, fields, (), "interface", types, self.public))
 
-    def _declare(
-        self, node: Node, name: str, bases: tuple[Expr, ...], fields: tuple[Assign, ...], kind: str, types: tuple[tuple[str, Expr], ...],
-    ) -> None:
-        if name in self.taken:
-            return  # a type beside a value of the same name, or an interface in several parts
-        self.taken.add(name)
-        self.classes.append(Class(self.outset(node), node.end_byte, name, bases, fields, (), kind, types, self.public))
+    def shapes_first(self, nodes: list[Node]) -> None:
+        """Reads the file's interfaces and aliases, so that functions above them know the types of their destructured parameters."""
+        for node in nodes:
+            kind = node.type
+            inner = node.child_by_field_name("declaration") if kind == "export_statement" else node
+            method = _SHAPES.get(inner.type) if inner is not None else None
+            if inner is not None and method is not None:
+                self.public = kind == "export_statement"
+                getattr(self, method)(inner)
+        self.public = False
+
+    def shapes_last(self) -> None:
+        """A type beside a value of the same name gives way to it."""
+        self.classes.extend(one for one in self.interfaces if one.name not in self.taken)

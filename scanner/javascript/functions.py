@@ -18,7 +18,6 @@ from flowaudit.scanner.facts import (
     Const,
     Expr,
     Name,
-    Pair,
     Param,
     Return,
     Stmt,
@@ -30,7 +29,6 @@ from flowaudit.scanner.javascript.base import FUNCTIONS, parts_of
 from flowaudit.scanner.javascript.control import Control
 
 _RETURNS = frozenset({"type_annotation", "asserts_annotation", "type_predicate_annotation"})
-_NAMES = frozenset({"property_identifier", "private_property_identifier", "computed_property_name", "string", "number"})
 _PARAMETERS = frozenset({"required_parameter", "optional_parameter"})
 _MODIFIERS = frozenset({"accessibility_modifier", "readonly", "override_modifier"})
 
@@ -40,7 +38,7 @@ class Functions(Control):
 
     EXPRESSIONS: ClassVar[dict[str, str]] = Control.EXPRESSIONS | dict.fromkeys(FUNCTIONS, "anonymous")
     STATEMENTS: ClassVar[dict[str, str]] = Control.STATEMENTS | {
-        "function_declaration": "function_", "generator_function_declaration": "function_",
+        **dict.fromkeys(["function_declaration", "generator_function_declaration", *FUNCTIONS], "function_"),
     }
 
     def anonymous(self, node: Node) -> Expr:
@@ -233,23 +231,26 @@ class Functions(Control):
                     target, value = under[0], self.expr(under[-1])
             said = self.key(key)
             name = str(said.value) if isinstance(said, Const) else f"<{key.start_byte}>"
-            out.append(Param(name, value, _member(annotation, name, key), "destructured"))
+            out.append(Param(name, value, self._key_type(annotation, name, key), "destructured"))
             if key is not target:
                 more: list[Stmt] = []
                 start, end = one.start_byte, one.end_byte
                 lead.append(Assign(start, end, self.target(target, more), Name(start, end, name)))
                 lead.extend(more)
 
+    def _key_type(self, annotation: Expr | None, name: str, node: Node) -> Expr | None:
+        """The type of one key of an annotated object pattern; for a type of another file `Attr(Props, name)`."""
+        if isinstance(annotation, Table):
+            return next((p.value for p in annotation.pairs if isinstance(p.key, Const) and p.key.value == name), None)
+        if isinstance(annotation, Name) and annotation.id in self.shapes:
+            known = self.shapes[annotation.id].get(name)
+            if known is not None:
+                return known
+        if isinstance(annotation, Name | Attr):
+            return Attr(node.start_byte, node.end_byte, annotation, name)
+        return None
+
     # -- for classes -----------------------------------------------------------------------------------------------------
     def class_value(self, node: Node, name: str) -> Expr:
         """A class as a value; see `Classes`."""
         raise AssertionError
-
-
-def _member(annotation: Expr | None, name: str, node: Node) -> Expr | None:
-    """The type of one key of an annotated object pattern: `Props["name"]` as `Attr(Props, name)`."""
-    if isinstance(annotation, Table):
-        return next((p.value for p in annotation.pairs if isinstance(p, Pair) and isinstance(p.key, Const) and p.key.value == name), None)
-    if isinstance(annotation, Name | Attr):
-        return Attr(node.start_byte, node.end_byte, annotation, name)
-    return None

@@ -8,6 +8,7 @@ from tree_sitter import Node
 from flowaudit.scanner.facts import Arg, Assign, Attr, Const, Expr, Items, Name, Pair, Stmt, Table, Text, Unknown
 from flowaudit.scanner.javascript.base import Base, parts_of
 from flowaudit.scanner.javascript.strings import number, unescaped
+from flowaudit.scanner.lower import MAX_DEPTH
 
 _JSX = frozenset({"jsx_element", "jsx_fragment", "jsx_self_closing_element", "jsx_opening_element", "jsx_attribute"})
 
@@ -91,9 +92,17 @@ class Literals(Base):
 
     def table(self, node: Node, holder: str) -> Expr:
         """An object literal; with `holder` its functions are units named "holder.key"."""
+        if self.depth > MAX_DEPTH:
+            return self.too_deep(node)
+        self.depth += 1
+        held, doc = self.doc, None
         pairs: list[Pair] = []
         for one in node.named_children:
             kind = one.type
+            if kind == "comment":
+                doc = one
+                continue
+            self.doc, doc = doc, None
             if kind == "pair":
                 inner = one.named_children
                 if len(inner) > 2:
@@ -117,6 +126,8 @@ class Literals(Base):
                     key = self.key(named)
                     name = f"{holder}.{key.value}" if holder and isinstance(key, Const) else ""
                     pairs.append(Pair(key, self.method(one, name)))
+        self.doc = held
+        self.depth -= 1
         return Table(node.start_byte, node.end_byte, tuple(pairs))
 
     def key(self, node: Node) -> Expr:

@@ -32,7 +32,10 @@ class EcmaLowerer(Classes):
     def module(self) -> None:
         """The file's own Unit "" is what it does when it is loaded."""
         self.taken.add("")
-        body = self.block(self.tree.root_node.named_children)
+        nodes = self.tree.root_node.named_children
+        self.shapes_first(nodes)
+        body = self.block(nodes)
+        self.shapes_last()
         exported = {one.local for one in self.exports if one.module is None}
         units = [msgspec.structs.replace(u, exported=True) if not u.exported and u.name in exported else u for u in self.units]
         self.units = [Unit(0, len(self.data), "", "module", (), (), body), *units]
@@ -53,9 +56,9 @@ class EcmaLowerer(Classes):
         start, end = node.start_byte, node.end_byte
         if clause is not None and clause.type == "import_require_clause":
             source = clause.child_by_field_name("source")
-            local = clause.named_child(0)
-            if source is not None and local is not None:
-                self.imports.append(Import(start, end, self.text(local), self._string(source)))
+            inner = parts_of(clause)
+            if source is not None and inner:
+                self.imports.append(Import(start, end, self.text(inner[0]), self._string(source)))
             return []
         if source is None:
             return []
@@ -74,10 +77,8 @@ class EcmaLowerer(Classes):
             elif kind == "named_imports":
                 for spec in one.named_children:
                     if spec.type == "import_specifier":
-                        inner = parts_of(spec)
-                        if inner:
-                            name = self._word(inner[0])
-                            self.imports.append(Import(spec.start_byte, spec.end_byte, self._word(inner[-1]), module, name))
+                        name, local = self._both(spec)
+                        self.imports.append(Import(spec.start_byte, spec.end_byte, local, module, name))
         return []
 
     def import_alias(self, node: Node) -> list[Stmt]:
@@ -93,6 +94,11 @@ class EcmaLowerer(Classes):
     def _string(self, node: Node) -> str:
         value = self.string(node)
         return str(value.value) if isinstance(value, Const) else ""
+
+    def _both(self, node: Node) -> tuple[str, str]:
+        """The name before `as` and the one behind it (the same if there is none); `default` may be one of them."""
+        words = [self._word(one) for one in node.children if one.type not in {"type", "typeof", "as", "comment"} or one.is_named]
+        return (words[0], words[-1]) if words else ("", "")
 
     def _word(self, node: Node) -> str:
         return self._string(node) if node.type == "string" else self.text(node)
@@ -126,9 +132,8 @@ class EcmaLowerer(Classes):
     def _clause(self, node: Node, module: str | None) -> None:
         for spec in node.named_children:
             if spec.type == "export_specifier":
-                inner = parts_of(spec)
-                if inner:
-                    self.exports.append(Export(self._word(inner[-1]), self._word(inner[0]), module))
+                local, name = self._both(spec)
+                self.exports.append(Export(name, local, module))
 
     def _exported(self, node: Node, default: bool, marks: tuple[Expr, ...]) -> list[Stmt]:
         kind = node.type

@@ -17,6 +17,7 @@ from flowaudit.scanner.facts import (
     Op,
     Pair,
     Raise,
+    Region,
     Return,
     Stmt,
     Table,
@@ -35,10 +36,12 @@ class Statements(Expressions):
     STATEMENTS: ClassVar[dict[str, str]] = {
         "expression_statement": "expression_statement", "lexical_declaration": "declaration", "variable_declaration": "declaration",
         "return_statement": "returned", "throw_statement": "throw", "statement_block": "compound", "ERROR": "broken",
+        "using_declaration": "using",
     }
     INLINE: ClassVar[dict[str, str]] = {
         "assignment_expression": "assign", "augmented_assignment_expression": "assign_augmented", "update_expression": "assign_update",
         "sequence_expression": "each", "binary_expression": "short_circuit", "ternary_expression": "choose", "string": "directive",
+        "await_expression": "awaited_statement",
         "unary_expression": "unary_statement", "parenthesized_expression": "wrapped", "as_expression": "wrapped",
         "satisfies_expression": "wrapped", "non_null_expression": "wrapped",
     }
@@ -55,7 +58,7 @@ class Statements(Expressions):
         self.depth += 1
         doc: Node | None = None
         methods, whole = self._statements, self._whole
-        for node in nodes:
+        for at, node in enumerate(nodes, 1):
             kind = node.type
             if kind == "comment":
                 doc = node
@@ -67,6 +70,9 @@ class Statements(Expressions):
                 if self.before:
                     out.extend(self.before)
                     self.before = []
+                if found and isinstance(found[-1], Region):
+                    out.extend(_held(found, self.block(nodes[at:])))
+                    break
                 out.extend(found)
             if kind != "decorator":
                 doc = None
@@ -114,7 +120,13 @@ class Statements(Expressions):
         """An expression whose value nobody takes."""
         method: Callable[[Node], list[Stmt]] | None = self._inline.get(node.type)
         if method is not None:
-            return method(node)
+            if self.depth > MAX_DEPTH:
+                self.too_deep(node)
+                return []
+            self.depth += 1
+            found = method(node)
+            self.depth -= 1
+            return found
         value = self.expr(node)
         if isinstance(value, Unknown) and not value.parts:
             return []
@@ -145,7 +157,7 @@ class Statements(Expressions):
         kids = self.three(node)
         start, end = node.start_byte, node.end_byte
         if kids is None:
-            return [Eval(start, end, self.unknown(node))]
+            return self._held_by(node) or [Eval(start, end, self.unknown(node))]
         value = self.expr(kids[2])
         more: list[Stmt] = []
         target = self.target(kids[0], more)
@@ -194,6 +206,34 @@ class Statements(Expressions):
         then = [*self.ahead(), *then]
         orelse = self.inline(inner[2])
         return [*ahead, If(node.start_byte, node.end_byte, test, tuple(then), (*self.ahead(), *orelse))]
+
+    def awaited_statement(self, node: Node) -> list[Stmt]:
+        """`await f();`"""
+        inner = parts_of(node)
+        if inner and inner[0].type == "assignment_expression":
+            held = self._held_by(inner[0], True)
+            if held:
+                return held
+        return [Eval(node.start_byte, node.end_byte, self.expr(node))]
+
+    def using(self, node: Node) -> list[Stmt]:
+        """`using a = f();`, `await using a = f();`: the rest of the block is the Region's body, see `block`."""
+        is_async = node.children[0].type == "await"
+        out: list[Stmt] = []
+        for one in node.named_children:
+            inner = parts_of(one)
+            if one.type == "variable_declarator" and len(inner) > 1:
+                value = self.expr(inner[-1])
+                out.append(Region(one.start_byte, one.end_byte, value, self.expr(inner[0]), (), is_async))
+        return out
+
+    def _held_by(self, node: Node, is_async: bool = False) -> list[Stmt]:
+        """The same, as the grammar of TypeScript has it; [] for another assignment."""
+        kids = parts_of(node)
+        if len(kids) != 2 or node.children[0].type != "using":
+            return []
+        value = self.expr(kids[1])
+        return [Region(node.start_byte, node.end_byte, value, self.expr(kids[0]), (), is_async)]
 
     # -- variables -------------------------------------------------------------------------------------------------------
     def declaration(self, node: Node) -> list[Stmt]:
@@ -277,8 +317,18 @@ class Statements(Expressions):
         out: list[Stmt] = []
         for one in node.named_children:
             kind = one.type
-            if kind in self._statements:
+            if kind in self._statements or (kind in FUNCTIONS and one.child_by_field_name("name") is not None):
                 out.extend(self.block([one]))
             elif kind in _BROKEN:
                 out.extend(self.inline(one))
         return out
+
+
+def _held(found: list[Stmt], rest: Body) -> Body:
+    """Statements that end in Regions without a body, and what they hold."""
+    for one in reversed(found):
+        if isinstance(one, Region):
+            rest = (Region(one.start, rest[-1].end if rest else one.end, one.context, one.target, rest, one.is_async),)
+        else:
+            rest = (one, *rest)
+    return rest

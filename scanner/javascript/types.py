@@ -16,6 +16,9 @@ from flowaudit.scanner.javascript.literals import Literals
 MAX_TYPE_DEPTH = 12
 """Levels of a type that are read."""
 
+_SAME = frozenset({"Partial", "Required", "Readonly", "Omit", "Pick", "NonNullable", "NoInfer"})
+"""Utility types whose values are values of their first argument."""
+
 _ANNOTATIONS = frozenset({"type_annotation", "opting_type_annotation", "omitting_type_annotation", "adding_type_annotation"})
 
 
@@ -71,6 +74,8 @@ class Types(Literals):
         """`Repository<Order>`."""
         inner = parts_of(node)
         base = self.type_of(inner[0])
+        if isinstance(base, Name) and base.id in _SAME and len(inner) > 1:
+            return self.type_inner(inner[-1])
         given = [self.type_of(one) for one in parts_of(inner[-1])] if len(inner) > 1 else []
         if not given:
             return base
