@@ -149,7 +149,8 @@ def _call(graph: FlowGraph, unit: UnitRef, caught: Caught, event: Event, depth: 
                 return "ack"
             case "sleep" | "random" | "time" | "pure" | "rollback" | "unlock" | "commit" | "status-check":
                 return ""
-    if event.outer is not None or event.use in {"argument", "part", "tested", "receiver", "returned", "iterated"}:
+    arrow = caught.event is not None and event.use == "returned"
+    if event.outer is not None or (event.use in {"argument", "part", "tested", "receiver", "returned", "iterated"} and not arrow):
         return ""
     if name in _NEUTRAL or (isinstance(call.callee, Attr) and mentions(call.callee.base, caught.names)):
         return ""

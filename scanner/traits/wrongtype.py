@@ -66,7 +66,7 @@ def _missing(graph: FlowGraph, unit: UnitRef, kind: Expr) -> str | None:
         found, full = graph.program.php_class(file, kind.id)
         return full if found is None else None
     if file.language == "python":
-        if hasattr(builtins, kind.id) or graph.resolver.values(kind, unit) or "*" in graph.program.imports.get(unit.path, {}):
+        if hasattr(builtins, kind.id) or "*" in graph.program.imports.get(unit.path, {}):
             return None
         if kind.id in graph.program.scope.get(unit.path, {}) or kind.id in graph.program.imports.get(unit.path, {}):
             return None
