@@ -82,6 +82,7 @@ class Symbol(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     record/stage: what it is about. system: id of the system that it calls. repeat: what repeats an entry point (delivery, schedule, retry, user).
     background: an entry that no person waits for. failure: what an escaping exception does there: redelivered | dropped | shown | exit.
     stable: for key sources. region: it is used as a `with` region/decorator/callback.
+    raises: options of the call that make it fail on a failed status (`--fail`, `raise_for_status`).
     files: for an entry named `def NAME`: globs of the paths in which a framework finds a function of that name (a "default" export counts as one).
     unless: keyword arguments that change the meaning, as "name=value" (the symbol does not apply then); only_if: the opposite.
     """
@@ -113,6 +114,7 @@ class Symbol(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     repeat: str = ""
     background: bool = False
     failure: str = ""
+    raises: tuple[str | int, ...] = ()
     files: tuple[str, ...] = ()
     unless: tuple[str, ...] = ()
     only_if: tuple[str, ...] = ()

@@ -201,7 +201,7 @@ def explained(comment: str) -> bool:
     words = 0
     for line in comment.splitlines():
         text = re.sub(r"^\s*(?://+|#+|/\*+|\*+/?|--)\s?|\*/\s*$", "", line.strip()).strip(" *")
-        if not text or MARKERS.search(text) or CODE.search(text):
+        if not text or MARKERS.search(text) or CODE.search(text) or text.startswith(("expect:", "expect ", "flowaudit:")):
             continue
         words += len(WORD.findall(text))
     return words >= 3

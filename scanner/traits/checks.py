@@ -19,6 +19,8 @@ PREDICATE = re.compile(
 ENSURE = re.compile(
     r"ensure|assert|guard|check|validate|require|prevent|lock|acquire|claim|dedup|idempot|once|skip_if|abort_if", re.IGNORECASE
 )
+ONCE = re.compile(r"idempot|once|dedup|unique|lock|exclusive|single", re.IGNORECASE)
+"""Names of decorators that keep a second run out."""
 STORED_FIELD = re.compile(
     r"status|state|paid|processed|sent|exported|shipped|captured|refunded|cancel|complete|done|_at$|_on$|_id$|number|reference|txn|transaction|key|flag|meta",
     re.IGNORECASE,
@@ -221,7 +223,7 @@ def _checked_here(graph: FlowGraph, unit: UnitRef, event: Event) -> str:
         known = decorator_symbol(graph, unit, decorator)
         if known is not None and known.symbol.role in {"lock", "dedupe"}:
             return known.symbol.role
-        if ENSURE.search(last_name(decorator.callee if isinstance(decorator, Call) else decorator)):
+        if ONCE.search(last_name(decorator.callee if isinstance(decorator, Call) else decorator)):
             return "decorator"
     return ""
 

@@ -16,7 +16,7 @@ from flowaudit.scanner.graph import FlowGraph, Site
 from flowaudit.scanner.program import ClassRef, UnitRef, dotted, last_name
 
 _WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("refund", ("refund", "creditmemo", "credit_memo", "creditnote", "chargeback")),
+    ("refund", ("refund", "creditmemo", "credit_memo", "creditnote", "credit_note", "chargeback")),
     ("invoice", ("invoice", "billing_document")),
     (
         "shipment",
@@ -40,6 +40,7 @@ _WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("return", ("return_request", "rma", "order_return")),
     ("order", ("order", "checkout", "cart", "basket", "purchase", "quote", "booking", "donation", "sale")),
 )
+_PHRASES = tuple(word for _, spoken in _WORDS for word in spoken if "_" in word)
 _BESIDE = frozenset({
     "event", "events", "log", "logs", "history", "note", "notes", "comment", "comments", "error", "errors", "cache", "job", "jobs", "meta", "metadata", "attribute",
     "attributes", "config", "configuration", "setting", "settings", "index", "search", "item", "items", "line", "lines", "type", "types", "method", "methods",
@@ -73,9 +74,9 @@ def record_of(*names: str) -> str:
         if not low or low in _NOT:
             continue
         words = [w.lower() for w in _SPLIT.findall(name)]
-        if len(words) > 1 and words[-1] in _BESIDE:
-            continue
         flat = "_".join(words)
+        if len(words) > 1 and words[-1] in _BESIDE and not flat.endswith(_PHRASES):
+            continue
         for record, spoken in _WORDS:
             for word in spoken:
                 if (word in words or word + "s" in words) if "_" not in word else word in flat:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from flowaudit.scanner.calls import place
 from flowaudit.scanner.facts import Attr, Call, Closure, Const, Expr, Name, Table
 from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.flow.uses import Use, heads, inside, uses, walk
@@ -75,6 +76,8 @@ def unchecked(graph: FlowGraph, site: Site) -> Unchecked | None:
 def raises(graph: FlowGraph, site: Site) -> bool | None:
     """Whether the client raises on a failed status, by the locked version if there is one; None when not known."""
     entry = site.known.entry
+    if any(place(site.call, p) is not None for p in site.known.symbol.raises):
+        return True
     for option in ("http_errors", "raise_for_status"):
         for arg in site.call.args:
             value = arg.value if arg.name == option else _in_table(arg.value, option)
