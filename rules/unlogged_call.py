@@ -54,6 +54,8 @@ from flowaudit.scanner.traits.logtrace import (
     record_in_scope,
     secret_in,
     speaks,
+    told_by_callers,
+    traces,
 )
 from flowaudit.scanner.traits.records import effects_in
 from flowaudit.scanner.traits.transaction import transaction_around
@@ -100,11 +102,14 @@ def _untraced(graph: FlowGraph, site: Site) -> Finding | None:
     if unit.path not in graph.judged or unit.language == "shell" or harmless(site) or site.certainty == "guessed":
         return None
     background = graph.reached(unit, "background")
-    if background is None and not (site.stage in _ORDER_STAGES and graph.reached(unit) is not None):
+    if background is None and not (_of_orders(site) and (graph.reached(unit) is not None or site.stage not in _ORDER_STAGES)):
         return None
     swallowing = _quiet_handler(graph, site)
     invisible = swallowing is not None or (_silent_client(graph, site) and not kept(unit, site.event))
-    if not invisible or on_the_way(graph, unit) is not None or _hooked(graph, site):
+    if not invisible or _hooked(graph, site):
+        return None
+    told = traces(graph, unit) or told_by_callers(graph, unit) if swallowing is not None else on_the_way(graph, unit) is not None
+    if told:
         return None
     why = (
         "its failure is swallowed"
@@ -118,7 +123,7 @@ def _untraced(graph: FlowGraph, site: Site) -> Finding | None:
         if site.system
         else ""
     )
-    confidence: Confidence = "high" if site.certainty == "sure" and graph.reached(unit) is not None else "medium"
+    confidence: Confidence = "high" if site.certainty == "sure" else "medium"
     related = [Step(unit.at(swallowing), "the failure ends here")] if swallowing is not None else []
     related += [Step(s.at(), f"{s.name}, also untraced") for s in graph.sites_in(unit) if s is not site and s.writes]
     return _finding(
@@ -132,6 +137,15 @@ def _untraced(graph: FlowGraph, site: Site) -> Finding | None:
         tuple(related),
         ("logs, metrics and spans in the call, its handlers and its callers", "hooks of the client", "a stored exchange"),
         site,
+    )
+
+
+def _of_orders(site: Site) -> bool:
+    """Whether an order depends on the write: by its stage, or because it tells a merchant or partner about one (call-back addresses)."""
+    unit = site.unit
+    spoken = f"{unit.name} {unit.owner.name if unit.owner else ''}"
+    return site.stage in _ORDER_STAGES or bool(
+        re.search(r"ipn|webhook|callback", spoken, re.IGNORECASE) and not re.search(r"test|ping", spoken, re.IGNORECASE)
     )
 
 

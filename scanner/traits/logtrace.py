@@ -98,10 +98,19 @@ def on_the_way(graph: FlowGraph, unit: UnitRef, levels: int = 3) -> UnitRef | No
             todo.append((at.outer, level))
         if level < levels:
             for edge in graph.callers(at):
-                if edge.tail.key not in seen:
+                if edge.kind in {"calls", "callback"} and edge.tail.key not in seen:
                     seen.add(edge.tail.key)
                     todo.append((edge.tail, level + 1))
     return None
+
+
+def told_by_callers(graph: FlowGraph, unit: UnitRef) -> bool:
+    """Whether a direct caller leaves a trace whenever it calls the unit (a line in some other branch does not speak of it)."""
+    for edge in graph.callers(unit):
+        if edge.event is not None and edge.kind in {"calls", "callback"}:
+            if any(speaks(graph, edge.tail, e) and set(e.path) <= set(edge.event.path) for e in edge.tail.flow.calls):
+                return True
+    return False
 
 
 def level_of(graph: FlowGraph, unit: UnitRef, event: Event) -> int:

@@ -53,6 +53,18 @@ def test_a_trace_somewhere_on_the_way(body: str) -> None:
     assert task(body) == []
 
 
+def test_what_the_enqueuing_side_logs_does_not_speak_of_the_call() -> None:
+    caller = "import logging\nfrom shop.tasks import export\nlogger = logging.getLogger(__name__)\ndef place(order):\n    logger.info('placed %s', order)\n    export.delay(order)\n"
+    files = {"shop/__init__.py": "", "shop/tasks.py": TASK.format(body=f"    {POST}\n"), "shop/place.py": caller}
+    assert lines(audit(RULE, files)) == [("unlogged-call", 8)]
+
+
+def test_a_swallowed_failure_is_not_told_by_a_line_in_another_branch() -> None:
+    body = f"    send(order)\n    {{where}}\n\ndef send(order):\n    try:\n        {POST}.raise_for_status()\n    except Exception:\n        pass\n"
+    assert task(body.format(where="if order.done:\n        logger.info('done')")) == [("unlogged-call", 14)]
+    assert task(body.format(where="logger.info('sent %s', order)")) == []
+
+
 def test_a_call_that_no_background_flow_reaches_is_left_to_its_user() -> None:
     code = f"import requests\nfrom flask import Blueprint\nbp = Blueprint('x', __name__)\n@bp.route('/newsletter', methods=['POST'])\ndef join():\n    order = 1\n    {POST}\n"
     assert audit(RULE, {"shop/views.py": code}) == []
