@@ -32,6 +32,7 @@ Pass a timeout on the shared client; keep it below the limits of whatever waits 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from flowaudit.scanner.graph import FlowGraph, Site
@@ -55,6 +56,8 @@ RULE = Rule(
         "no-deadline": "A recurring job that calls systems has no deadline.",
     },
 )
+_ASIDE = re.compile(r"(?:^|/)(?:scripts?|bin|tools?|dev|devtools|ci|docker|build|patches|benchmarks?|examples?|demo|seeds?|sandbox)/", re.IGNORECASE)
+"""Folders of helpers that no order passes, unless an entry point leads there."""
 
 
 def check(graph: FlowGraph) -> Iterator[Finding]:
@@ -89,6 +92,10 @@ def _finding(graph: FlowGraph, group: list[tuple[Site, Trait]]) -> Finding:
     what = f"{len(group)} calls{to} through one {library} client can" if client else f"{site.name}{to} can"
     why = "the timeout is switched off here" if trait.explicit else f"no timeout is set on the way and {library} has none"
     confidence: Confidence = "high" if trait.sure and site.certainty == "sure" else "medium"
+    if entry is not None and entry_label(entry) == "manual":
+        confidence = "medium"
+    if entry is None and (site.unit.language == "shell" or _ASIDE.search(site.unit.path)):
+        confidence = "low"  # a script that nothing registers
     return Finding(
         rule=RULE.id,
         at=at,

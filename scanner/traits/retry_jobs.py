@@ -51,6 +51,7 @@ def _by_options(graph: FlowGraph, entry: EntryPoint) -> Policy | None:
     scope = graph.program.module_unit(entry.unit.path) or entry.unit
     call = Call(entry.unit.unit.start, entry.unit.unit.end, Name(entry.unit.unit.start, entry.unit.unit.start, "task"), args)
     found = policy(graph, scope, call, entry.known, "task", entry.at)
+    found.unit = entry.unit
     if found.attempts is None and triggers and not written & names and not found.open:
         found.attempts = 4.0 if entry.known.entry.id.startswith("celery") else None
         found.default = False

@@ -38,10 +38,8 @@ def stacks(graph: FlowGraph) -> Iterator[Stack]:
         product = 1.0
         for policy in finite:
             product *= policy.attempts or 1.0
-        if len(finite) < 2 or product <= MAX_PRODUCT or not any(not p.default for p in finite):
-            continue
-        if max(p.attempts or 1 for p in finite) > MAX_PRODUCT and len(finite) == 2 and min(p.attempts or 1 for p in finite) < 2:
-            continue
+        if len(finite) < 2 or product <= MAX_PRODUCT or sum(not p.default for p in finite) < 2:
+            continue  # a library's own default below one retry of the shop's is ordinary
         key = tuple(sorted((p.at, p.kind) for p in finite if not p.default))
         if key not in seen:
             seen.add(key)
