@@ -12,7 +12,7 @@ from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.flow.uses import uses, walk
 from flowaudit.scanner.graph import FlowGraph
 from flowaudit.scanner.program import ECMASCRIPT, UnitRef, last_name
-from flowaudit.scanner.traits.boundary import BEST_EFFORT, Boundary, boundary_of
+from flowaudit.scanner.traits.boundary import BEST_EFFORT, Boundary, boundary_of, units_of
 from flowaudit.scanner.traits.careless import success_after
 
 _PROMISE = frozenset({"Promise", "PromiseLike", "Awaitable", "Coroutine", "Task", "Future"})
@@ -74,10 +74,9 @@ def _one(graph: FlowGraph, unit: UnitRef, event: Event) -> Floating | None:
 def promises(graph: FlowGraph, unit: UnitRef, event: Event) -> bool:
     """Whether a call answers a promise: an async unit, a unit annotated so, or a library's I/O in a language whose libraries answer promises."""
     targets = graph.resolver.targets(unit, event)
-    for target in targets:
-        if target.unit is not None and target.certainty != "guessed":
-            traits = target.unit.unit.traits
-            return ("async" in traits and "generator" not in traits) or _annotated(target.unit.unit.returns)
+    units = [t.unit for t in targets if t.unit is not None]
+    if units:
+        return all(("async" in u.unit.traits and "generator" not in u.unit.traits) or _annotated(u.unit.returns) for u in units)
     if unit.language not in ECMASCRIPT:
         return False
     known = graph.resolver.known(unit, event)
@@ -95,7 +94,7 @@ def _annotated(expr: Expr | None) -> bool:
 def _unused(graph: FlowGraph, unit: UnitRef, event: Event, name: str) -> bool:
     if uses(unit.unit.body, name, event.end):
         return False
-    return not any(u.outer is unit and uses(u.unit.body, name) for u in graph.program.units.values() if u.path == unit.path)
+    return not any(u.outer is unit and uses(u.unit.body, name) for u in units_of(graph, unit.path))
 
 
 def _lost(graph: FlowGraph, unit: UnitRef, event: Event, how: str) -> Floating | None:

@@ -126,7 +126,7 @@ def success_after(graph: FlowGraph, unit: UnitRef, event: Event, skip: tuple[int
     for later in unit.flow.events:
         if later.order <= event.order or skip[0] <= later.start < skip[1] or not _on_the_way(event, later):
             continue
-        if id(later) in marks:
+        if id(later) in marks or _says_done(graph, unit, later):
             return later
         if later.kind == "call" and (known := graph.resolver.known(unit, later)) is not None and known.symbol.role == "ack":
             return later
@@ -138,6 +138,22 @@ def success_after(graph: FlowGraph, unit: UnitRef, event: Event, skip: tuple[int
         ):
             return later
     return None
+
+
+def _says_done(graph: FlowGraph, unit: UnitRef, event: Event) -> bool:
+    """A write of the shop's own data that sets a field that tells how far something is, as a keyword or key (`update({data: {sendStatus: ...}})`)."""
+    call = event.node
+    if event.kind != "call" or not isinstance(call, Call):
+        return False
+    known = graph.resolver.known(unit, event)
+    if known is None or known.symbol.role != "record" or known.symbol.effect in {"", "read"}:
+        return False
+    keys = [a.name or "" for a in call.args]
+    for arg in call.args:
+        for part in walk(arg.value):
+            if isinstance(part, Table):
+                keys.extend(str(p.key.value) for p in part.pairs if isinstance(p.key, Const))
+    return any(speaks(k) for k in keys)
 
 
 def speaks(field: str) -> bool:

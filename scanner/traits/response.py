@@ -15,7 +15,7 @@ from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.flow.uses import Use, heads, inside, uses, walk
 from flowaudit.scanner.graph import FlowGraph, Site
 from flowaudit.scanner.program import UnitRef, last_name
-from flowaudit.scanner.traits.boundary import harmless
+from flowaudit.scanner.traits.boundary import harmless, units_of
 from flowaudit.scanner.traits.careless import success_after
 from flowaudit.scanner.traits.handling import is_log
 
@@ -109,7 +109,7 @@ def _set_up(graph: FlowGraph, unit: UnitRef) -> bool:
     key = ("response", "set-up", unit.path)
     if key not in graph.cache:
         found = False
-        for ref in (u for u in graph.program.units.values() if u.path == unit.path):
+        for ref in units_of(graph, unit.path):
             for stmt in inside(ref.unit.body):
                 for head in heads(stmt):
                     for expr in walk(head):

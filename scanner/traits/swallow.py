@@ -14,7 +14,7 @@ from flowaudit.scanner.flow.uses import mentions, uses, walk
 from flowaudit.scanner.graph import EntryPoint, FlowGraph
 from flowaudit.scanner.program import ClassRef, UnitRef, last_name
 from flowaudit.scanner.rule import Confidence
-from flowaudit.scanner.traits.boundary import Boundary, boundary_of
+from flowaudit.scanner.traits.boundary import Boundary, boundary_of, units_of
 from flowaudit.scanner.traits.careless import Careless, careless, goes_on, success_after
 from flowaudit.scanner.traits.checks import reads
 from flowaudit.scanner.traits.handling import Handling, best_effort, handling, is_log, loop_around, quiet_way
@@ -116,7 +116,7 @@ def _boundary(graph: FlowGraph, unit: UnitRef, handler: Caught) -> Boundary | No
     if found is None and handler.event is not None:
         for event in handler.tried:
             owner = (
-                next((u for u in graph.program.units.values() if u.outer is unit and event in u.flow.calls), None)
+                next((u for u in units_of(graph, unit.path) if u.outer is unit and event in u.flow.calls), None)
                 if event not in unit.flow.calls
                 else None
             )
