@@ -178,7 +178,7 @@ def subject_of(graph: FlowGraph, unit: UnitRef, call: Call) -> tuple[str, list[s
         ]
         names.extend(reversed(parts))
         names.append(callee.name)
-        if not parts or not record_of(*names):
+        if not parts or (not parts[-1][:1].isupper() and not record_of(*names)):
             for arg in call.args[:2]:
                 names.extend(_names_in(graph, unit, arg.value))
             if subject in {"self", ""} and unit.owner is not None:

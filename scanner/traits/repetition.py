@@ -82,7 +82,7 @@ def unguarded_effects(graph: FlowGraph, entry: EntryPoint) -> Iterator[Unguarded
     while todo and len(seen) < MAX_UNITS:
         unit, hops, sure, depth, later = todo.pop(0)
         for effect in effects_in(graph, unit):
-            again = delivered or later or fails_after(graph, unit, effect.event)
+            again = delivered or ((later or fails_after(graph, unit, effect.event)) and effect.kind != "send")
             if again and _must_not_repeat(graph, effect) and not checked(graph, unit, effect.event):
                 yield Unguarded(effect, hops, sure)
         if depth >= MAX_DEPTH:
