@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from flowaudit.scanner.baseline import fingerprints
+from flowaudit.scanner.chart import flow_map
 from flowaudit.scanner.facts import Location
-from flowaudit.scanner.graph import EntryPoint, FlowGraph, Site
+from flowaudit.scanner.graph import FlowGraph, Site
 from flowaudit.scanner.program import UnitRef
-from flowaudit.scanner.report import EntryItem, MapEdge, MapNode, ScheduleItem, SystemItem
-from flowaudit.scanner.traits.timeout import timeout_of
+from flowaudit.scanner.report import EntryItem, ScheduleItem, SystemItem
+from flowaudit.scanner.rule import Finding
+from flowaudit.scanner.traits.guards import guards_of
 
 MAX_EVIDENCE = 12
-_LANES = {
-    "storefront": "storefront", "marketplace": "storefront", "payment": "payment", "fraud": "payment", "tax": "payment", "erp": "erp", "wms": "erp",
-    "accounting": "erp", "courier": "fulfilment", "email": "notification", "sms": "notification", "crm": "notification", "search": "storefront",
-}  # fmt: skip
-_STAGE_LANES = {
-    "checkout": "storefront", "payment": "payment", "order": "order", "export": "erp", "invoice": "erp", "fulfilment": "fulfilment", "return": "order",
-    "notification": "notification", "catalogue": "storefront",
-}  # fmt: skip
 
 
-def report_parts(graph: FlowGraph) -> dict[str, Any]:
-    """The keyword arguments of a Report that come from the graph: systems, entries, schedules, nodes, edges; and "unknown" counters."""
+
+def report_parts(graph: FlowGraph, findings: Sequence[Finding] = ()) -> dict[str, Any]:
+    """The keyword arguments of a Report that come from the graph: systems, entries, schedules, nodes, edges; and "unknown" counters.
+
+    `findings` are all findings in the order of the scan; the map's nodes and edges name them by fingerprint."""
     systems = _systems(graph)
     entries = _entries(graph)
     schedules = _schedules(graph)
-    nodes, edges = _flow_map(graph, systems)
+    nodes, edges = flow_map(graph, systems, findings, fingerprints(findings))
     return {
         "systems": systems,
         "entries": entries,
@@ -79,15 +78,6 @@ def _system_id(graph: FlowGraph, entry_id: str) -> str:
     return named or entry_id
 
 
-def guards_of(graph: FlowGraph, sites: list[Site]) -> tuple[tuple[str, str], ...]:
-    """The guards on a set of calls: present | absent | unknown | mixed."""
-    if not sites:
-        return ()
-    states = {timeout_of(graph, s).state for s in sites}
-    state = next(iter(states)) if len(states) == 1 else "mixed"
-    return (("timeout", state),)
-
-
 # ---- entry points and schedules ---------------------------------------------------------------------------------------------
 def _entries(graph: FlowGraph) -> tuple[EntryItem, ...]:
     out = []
@@ -113,45 +103,3 @@ def _schedules(graph: FlowGraph) -> tuple[ScheduleItem, ...]:
                 schedule_item(schedule, file.locate(schedule.start, schedule.end), tuple(systems), str(graph.options.get("timezone") or ""))
             )
     return tuple(out)
-
-
-# ---- the flow map ------------------------------------------------------------------------------------------------------------
-def _lane(kind: str, stage: str) -> str:
-    return _LANES.get(kind) or _STAGE_LANES.get(stage) or "other"
-
-
-def _flow_map(graph: FlowGraph, systems: tuple[SystemItem, ...]) -> tuple[tuple[MapNode, ...], tuple[MapEdge, ...]]:
-    """Entry points that reach a system, queue hops between them, schedules, and the systems; units between are folded into the edges."""
-    nodes: dict[str, MapNode] = {}
-    edges: dict[tuple[str, str, str], MapEdge] = {}
-    by_id = {s.id: s for s in systems}
-    for system in systems:
-        nodes["system:" + system.id] = MapNode("system:" + system.id, "system", system.name, _lane(system.kind, system.stage), system.stage)
-    for entry in graph.entries:
-        if entry.unit.path not in graph.judged:
-            continue
-        groups: dict[str, list[Site]] = {}
-        for site in graph.sites_below(entry.unit):
-            if site.system:
-                groups.setdefault(site.system, []).append(site)
-        queued = [e for e in graph.callees(entry.unit) if e.kind == "enqueues" and graph.entry_points_of(e.head)]
-        if not groups and not queued and entry.schedule is None:
-            continue
-        tail = _entry_node(nodes, entry, groups, by_id)
-        for system_id, sites in groups.items():
-            head = "system:" + system_id
-            edges.setdefault((tail, head, "requests"), MapEdge(tail, head, "requests", sites[0].at(), "sure", guards_of(graph, sites)))
-        for edge in queued:
-            for target in graph.entry_points_of(edge.head):
-                head = _entry_node(nodes, target, {}, by_id)
-                edges.setdefault((tail, head, "enqueues"), MapEdge(tail, head, "enqueues", edge.at(), edge.certainty))
-    return tuple(nodes[k] for k in sorted(nodes)), tuple(edges[k] for k in sorted(edges))
-
-
-def _entry_node(nodes: dict[str, MapNode], entry: EntryPoint, groups: dict[str, list[Site]], systems: dict[str, SystemItem]) -> str:
-    key = f"{entry.kind}:{entry.unit.key}:{entry.name}"
-    if key not in nodes:
-        lanes = [_lane(s.kind, s.stage) for g in sorted(groups) if (s := systems.get(g))]
-        lane = "storefront" if entry.kind == "route" else next((x for x in lanes if x != "other"), "order")
-        nodes[key] = MapNode(key, entry.kind, entry.name, lane, "", entry.at)
-    return key

@@ -125,7 +125,7 @@ def _audit(
         progress("linking", 0, 0)
     graph = _link(corpus, catalog, config, failed)
     findings = _check(graph, asked, corpus, failed, progress) if graph is not None else []
-    parts = _parts(graph, failed) if graph is not None else {}
+    parts = _parts(graph, findings, failed) if graph is not None else {}
     return _report(roots, config, corpus, findings, asked, modules, parts, failed, known, today)
 
 
@@ -222,11 +222,11 @@ def _check(graph: Any, asked: Sequence[RuleModule], corpus: Corpus, failed: list
     return sorted({(f.at, f.id, f.key): f for f in found}.values(), key=lambda f: (f.at, f.id, f.key))
 
 
-def _parts(graph: Any, failed: list[str]) -> dict[str, Any]:
+def _parts(graph: Any, findings: Sequence[Finding], failed: list[str]) -> dict[str, Any]:
     from flowaudit.scanner.assemble import report_parts
 
     try:
-        return report_parts(graph)
+        return report_parts(graph, findings)
     except Exception as error:  # noqa: BLE001 - findings without inventories are still worth reporting
         failed.append(f"inventories: {_word(error)}")
         return {}
@@ -261,6 +261,9 @@ def _report(
         ranked = Ranked(finding, rank(finding, by_id[finding.rule]), fingerprint, snippet, reason, by)
         (suppressed if reason else shown).append(ranked)
     prefix, revision = _git(roots)
+    visible = {item.fingerprint for item in shown}
+    for name in ("nodes", "edges"):  # the map names the findings that are shown, no others
+        parts[name] = tuple(msgspec.structs.replace(x, findings=tuple(f for f in x.findings if f in visible)) for x in parts.get(name, ()))
     unknown = parts.pop("unknown", ())
     return Report(
         roots=tuple(os.path.basename(os.path.realpath(root)) for root in roots),

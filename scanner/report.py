@@ -98,6 +98,8 @@ class MapNode(msgspec.Struct, frozen=True, order=True):
     lane: str
     stage: str = ""
     at: Location | None = None
+    findings: tuple[str, ...] = ()
+    """Fingerprints of findings in this flow that stand on no connection."""
 
 
 class MapEdge(msgspec.Struct, frozen=True, order=True):
@@ -110,6 +112,7 @@ class MapEdge(msgspec.Struct, frozen=True, order=True):
     certainty: str = "sure"
     guards: tuple[tuple[str, str], ...] = ()
     findings: tuple[str, ...] = ()
+    stage: str = ""
 
 
 class Coverage(msgspec.Struct, frozen=True):
