@@ -1,0 +1,309 @@
+"""Which documented vocabulary a set of status values belongs to: by the values, the system that the code speaks of, and the names of the subject.
+
+What is ambiguous stays so: `recognise` answers all vocabularies that fit equally well, and callers may judge only what holds for each of them.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from flowaudit.scanner.catalog import Catalog, Entry, Vocabulary
+from flowaudit.scanner.facts import Assign, Attr, Call, Const, Expr, Index, Name, Text
+from flowaudit.scanner.flow.mapping import plain
+from flowaudit.scanner.flow.uses import walk
+from flowaudit.scanner.graph import FlowGraph
+from flowaudit.scanner.program import UnitRef, dotted
+from flowaudit.scanner.traits.status_words import PLAIN, near, norm, words
+from flowaudit.scanner.traits.values import constants
+
+PLATFORMS = frozenset({"woocommerce", "magento", "shopware", "prestashop", "opencart", "sylius", "saleor", "odoo", "spree", "vendure", "medusa", "erpnext"})
+"""Shop platforms: code runs inside them, so their statuses are the shop's own side."""
+OWN = frozenset({"order", "orders", "cart", "basket", "booking", "reservation", "donation", "user", "customer", "attempt", "post", "product", "self"})
+"""Words of the shop's own records: their status is the vendor's only where the vendor has such an object."""
+_FIELDS = frozenset(
+    ["status", "state", "get", "data", "object", "response", "result", "value", "code", "the", "id", "type", "event", "payload", "body", "json", "str"]
+)
+_CHANGES = re.compile(r"(?:set|update|change|mark)_?(?:stat(?:us|e)|as_?)|^save$|^payment_complete$", re.IGNORECASE)
+_STATUS = re.compile(r"stat(?:us|e)$", re.IGNORECASE)
+_SYMBOL = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
+
+
+@dataclass(slots=True, frozen=True)
+class Key:
+    """One value of a table. `text` as a reader sees it; `forms` its normal forms, likeliest first; `exact`: the very text is known (else a constant's name)."""
+
+    text: str
+    forms: tuple[str, ...]
+    exact: bool
+
+
+@dataclass(slots=True, frozen=True)
+class Speech:
+    """What is known of a vocabulary's system at a place: 3 named by class, file or import; 2 by a folder; 1 elsewhere in the repository."""
+
+    entry: Entry
+    strength: int
+
+
+@dataclass(slots=True, frozen=True)
+class Recognised:
+    """A vocabulary that fits: `hits` are the keys found in it; `fits`: the subject's names speak of its object; `sure`: the subject is the vendor's own object."""
+
+    vocabulary: Vocabulary
+    entry: Entry
+    hits: int
+    fits: bool
+    sure: bool
+    strength: int
+
+
+# ---- keys ------------------------------------------------------------------------------------------------------------------
+def key_of(graph: FlowGraph, unit: UnitRef, expr: Expr) -> Key | None:
+    """The value that a constant expression stands for; None when it is none."""
+    expr = plain(expr)
+    if isinstance(expr, Attr) and expr.name in {"value", "name"} and isinstance(expr.base, Attr):
+        expr = expr.base
+    if isinstance(expr, Const):
+        return _exact(expr)
+    if isinstance(expr, Name | Attr | Index):
+        found = constants(graph, expr, unit)
+        if found and len(found) == 1:
+            return _exact(found[0])
+        name = expr.name if isinstance(expr, Attr) else expr.id if isinstance(expr, Name) else ""
+        if name and _SYMBOL.match(name) and not found:
+            return Key(dotted(expr) or name, _suffixes(name), False)
+    return None
+
+
+def _exact(const: Const) -> Key | None:
+    value = const.value
+    if value is None or isinstance(value, bool | float) or len(str(value)) > 80:
+        return None
+    text = str(value)
+    return Key(text, (norm(text) or text,), True)
+
+
+@lru_cache(maxsize=4096)
+def _suffixes(name: str) -> tuple[str, ...]:
+    """STATUS_REQUIRES_ACTION -> statusrequiresaction, requiresaction, action."""
+    parts = words(name)
+    return tuple("".join(parts[i:]) for i in range(min(len(parts), 4)))
+
+
+# ---- systems ---------------------------------------------------------------------------------------------------------------
+def systems_at(graph: FlowGraph, unit: UnitRef) -> dict[str, Speech]:
+    """The systems that a unit's file, class and imports speak of, with the strength of the evidence; memoised by file and class."""
+    key = ("vocabulary", unit.path, unit.owner.key if unit.owner else "")
+    if key not in graph.cache:
+        graph.cache[key] = _systems_at(graph, unit)
+    found: dict[str, Speech] = graph.cache[key]
+    return found
+
+
+def _systems_at(graph: FlowGraph, unit: UnitRef) -> dict[str, Speech]:
+    file = unit.file
+    parts = unit.path.split("/")
+    near_names = [parts[-1].rpartition(".")[0], unit.owner.cls.name if unit.owner else ""]
+    far_names = [*parts[:-1], *file.module.replace("\\", "/").split("/")]
+    imported = {_system(graph, e) for i in file.imports if (e := graph.catalog.module(file.language, i.module.lstrip("\\"))) is not None}
+    imported |= {_system(graph, h[0]) for _, host in file.hosts if (h := graph.catalog.host(host)) is not None}
+    modules = [i.module for i in file.imports]
+    out: dict[str, Speech] = {}
+    for entry in _spoken(graph.catalog):
+        strength = 0
+        if entry.id in imported or any(_speaks(entry, n) for n in near_names if n):
+            strength = 3
+        elif any(_speaks(entry, n) for n in far_names if n) or any(_speaks(entry, m) for m in modules):
+            strength = 2
+        if strength:
+            out[entry.id] = Speech(entry, strength)
+    return out
+
+
+def _system(graph: FlowGraph, entry: Entry) -> str:
+    return next((s.system for s in entry.symbols if s.system), "") or entry.id
+
+
+@lru_cache(maxsize=4)
+def _spoken(catalog: Catalog) -> tuple[Entry, ...]:
+    return tuple(e for e in catalog.entries.values() if e.vocabularies)
+
+
+def _speaks(entry: Entry, name: str) -> bool:
+    return any(_word_in(word.lower(), name) for word in (*entry.words, *(() if "_" in entry.id else (entry.id,))))
+
+
+@lru_cache(maxsize=65536)
+def _word_in(word: str, name: str) -> bool:
+    return word in words(name) or (len(word) >= 5 and norm(word) in norm(name))
+
+
+# ---- the subject -----------------------------------------------------------------------------------------------------------
+def subject_words(graph: FlowGraph, unit: UnitRef, expr: Expr | None, depth: int = 0) -> tuple[set[str], set[str]]:
+    """The names that lead to a subject, through local assignments: (words, systems whose library made it)."""
+    out: set[str] = set()
+    vendors: set[str] = set()
+    if expr is None or depth > 3:
+        return out, vendors
+    for part in walk(expr):
+        match part:
+            case Name(id=name):
+                out.update(words(name))
+                for event in unit.flow.assigns.get(name, ())[-3:]:
+                    if isinstance(event.node, Assign) and event.node.op in {"=", "part", "for"}:
+                        more, made = subject_words(graph, unit, event.node.value, depth + 1)
+                        out |= more
+                        vendors |= made
+            case Attr(name=name):
+                out.update(words(name))
+            case Index(key=Const(value=str() as text)):
+                out.update(words(text))
+            case Call(args=args):
+                for arg in args[:2]:
+                    if isinstance(arg.value, Const) and isinstance(arg.value.value, str) and len(arg.value.value) < 40:
+                        out.update(words(arg.value.value))
+            case Text():
+                pass
+    bases = [expr.base] if isinstance(expr, Attr | Index) else [expr.callee] if isinstance(expr, Call) else [expr]
+    for value in (v for b in bases for v in graph.resolver.values(b, unit)):
+        if value.kind in {"inst", "ext"}:
+            entry = graph.catalog.module(unit.language, value.name.removesuffix("()"))
+            if entry is not None and entry.kind == "system":
+                vendors.add(_system(graph, entry))
+    return out, vendors
+
+
+def _direct(expr: Expr | None) -> set[str]:
+    """The names written in the subject itself, the last one (the field) left out."""
+    if expr is None:
+        return set()
+    out: set[str] = set()
+    for part in walk(expr):
+        if isinstance(part, Name):
+            out.update(words(part.id))
+        elif isinstance(part, Attr):
+            out.update(words(part.name))
+        elif isinstance(part, Index) and isinstance(part.key, Const):
+            out.update(words(str(part.key.value)))
+    return out
+
+
+def _changed(unit: UnitRef, subject: Expr | None) -> bool:
+    """Whether the unit changes the status of the very record that the subject belongs to: then it is the shop's own."""
+    base = subject.callee if isinstance(subject, Call) else subject
+    base = base.base if isinstance(base, Attr | Index) else None
+    name = dotted(base) if isinstance(base, Name | Attr) else ""
+    if not name:
+        return False
+    for event in unit.flow.events:
+        node = event.node
+        if event.kind == "call" and isinstance(node, Call) and isinstance(node.callee, Attr):
+            if _CHANGES.match(node.callee.name) and dotted(node.callee.base) == name:
+                return True
+        elif event.kind == "assign" and isinstance(node, Assign) and isinstance(node.target, Attr) and dotted(node.target.base) == name:
+            if _STATUS.search(node.target.name):
+                return True
+    return False
+
+
+def _object_words(vocabulary: Vocabulary) -> set[str]:
+    return {w for w in words(vocabulary.object) + words(vocabulary.field) if w not in _FIELDS and len(w) > 2}
+
+
+# ---- recognition -----------------------------------------------------------------------------------------------------------
+@lru_cache(maxsize=1024)
+def values_of(vocabulary_id: str, catalog: Catalog) -> tuple[dict[str, str], frozenset[str]]:
+    """Normal form -> documented value, and the retired ones' forms."""
+    for entry in _spoken(catalog):
+        for vocabulary in entry.vocabularies:
+            if vocabulary.id == vocabulary_id:
+                return {norm(v.value) or v.value: v.value for v in vocabulary.values}, frozenset(norm(r) for r in vocabulary.retired)
+    return {}, frozenset()
+
+
+@lru_cache(maxsize=4)
+def _rarity(catalog: Catalog) -> dict[str, float]:
+    """Normal form -> how telling it is: log(systems / systems that use it)."""
+    used: dict[str, set[str]] = {}
+    for entry in _spoken(catalog):
+        for vocabulary in entry.vocabularies:
+            for form in values_of(vocabulary.id, catalog)[0]:
+                used.setdefault(form, set()).add(entry.id)
+    total = len(_spoken(catalog))
+    return {form: math.log(total / len(systems)) for form, systems in used.items()}
+
+
+def covered(key: Key, forms: Iterable[str]) -> str:
+    """Which of the forms a key names, "" for none."""
+    return next((f for f in key.forms if f in forms), "")
+
+
+def recognise(graph: FlowGraph, unit: UnitRef, keys: list[Key], subject: Expr | None, kind: str = "status", named: str = "") -> list[Recognised]:
+    """The vocabularies that the keys belong to, best ones only (several when they fit alike); [] when none is likely enough."""
+    if not keys:
+        return []
+    spoken, vendors = subject_words(graph, unit, subject)
+    direct = _direct(subject)
+    shops = kind == "status" and _changed(unit, subject)
+    spoken |= set(words(named))
+    systems = systems_at(graph, unit)
+    elsewhere = {s.entry.system_kind for s in systems.values() if s.strength >= 2 and s.entry.id not in PLATFORMS}
+    weight = _rarity(graph.catalog)
+    out: list[tuple[float, Recognised]] = []
+    for entry in _spoken(graph.catalog):
+        speech = systems.get(entry.id)
+        strength = speech.strength if speech else 0
+        sure = entry.id in vendors or any(w.lower() in spoken for w in entry.words)
+        if not strength and not sure and entry.system_kind in elsewhere:
+            continue  # the code speaks of another system of this kind
+        for vocabulary in entry.vocabularies:
+            if vocabulary.kind != kind:
+                continue
+            forms, retired = values_of(vocabulary.id, graph.catalog)
+            hits = sum(1 for k in keys if covered(k, forms) or covered(k, retired))
+            slips = sum(1 for k in keys if k.exact and not covered(k, forms) and any(near(k.forms[0], f) for f in forms)) if hits else 0
+            if not hits or (hits + slips) < 0.6 * len(keys):
+                continue
+            about = _object_words(vocabulary)
+            fits = bool(about & spoken)
+            own = shops or (bool(direct & OWN) and not sure and (not (direct & OWN & about) or direct <= OWN | _FIELDS))
+            telling = sum(weight.get(covered(k, forms), 0.0) for k in keys if not k.text.isdigit())
+            if entry.id in PLATFORMS and hits >= 2 and telling > 0:
+                pass  # the shop's own side competes wherever its words stand
+            elif not _likely(strength, hits, len(keys), fits, sure, own, telling, kind):
+                continue
+            score = hits * 2 + slips + strength + 2.0 * fits + 3.0 * sure - 0.02 * len(forms)
+            out.append((score, Recognised(vocabulary, entry, hits, fits, sure, strength)))
+    if not out:
+        return []
+    platform = max((r.hits for _, r in out if r.entry.id in PLATFORMS), default=0)
+    out = [(score, r) for score, r in out if r.entry.id in PLATFORMS or r.hits >= platform or r.sure]
+    if not out:
+        return []
+    best = max(score for score, _ in out)
+    top = max((r for score, r in out if score == best), key=lambda r: r.hits)
+    if top.entry.id in PLATFORMS and not top.strength and not top.sure:
+        return []  # the shop's own words, of no platform that stands here
+    alike = [r for score, r in sorted(out, key=lambda p: (-p[0], p[1].vocabulary.id)) if r.hits == top.hits and score >= best - 2.5]
+    exact = [r for r in alike if (about := _object_words(r.vocabulary)) and about <= spoken]
+    return exact or alike
+
+
+def _likely(strength: int, hits: int, total: int, fits: bool, sure: bool, own: bool, telling: float, kind: str) -> bool:
+    """Whether values and names together are evidence enough."""
+    if own and kind == "status":
+        return False
+    if strength >= 2 or sure:
+        return hits >= 2 or fits or sure or (kind == "event" and hits >= 1)
+    # values alone: all of them, and some that few systems have
+    return hits >= 3 and hits >= total - 1 and telling >= (7.0 if fits else 8.5)
+
+
+def statuslike(graph: FlowGraph, keys: list[Key]) -> bool:
+    """Whether most keys read like statuses, whatever the vendor."""
+    known = _rarity(graph.catalog)
+    return len(keys) >= 2 and sum(1 for k in keys if not k.text.isdigit() and (covered(k, known) or k.forms[0] in PLAIN)) >= 0.6 * len(keys)
