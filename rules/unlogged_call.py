@@ -337,7 +337,7 @@ def _secrets(graph: FlowGraph, unit: UnitRef) -> Iterator[Finding]:
                 "secret",
                 Step(unit.at(event), f"{name} is written to the log"),
                 f"the line writes {name} to the log, where everybody who reads logs can take it.",
-                "high",
+                "low" if any(i.module in {"react", "vue", "svelte"} for i in unit.file.imports) else "high",
                 f"secret|{name}",
                 (),
                 ("a mask around the value",),

@@ -20,6 +20,7 @@ FIELD = re.compile(
     re.IGNORECASE,
 )
 """Fields that two orders change at once."""
+_AMOUNT = re.compile(r"quantity|qty|amount|allocated|reserved", re.IGNORECASE)
 _SAVES = re.compile(r"^(?:save|asave|flush|commit|persist|store|update|write|push|saveOrFail|saveQuietly)$")
 LOOKED = ("a row lock on the read", "an atomic update in the database", "a version column", "a lock around it")
 MAX_CALLERS = 4
@@ -52,9 +53,12 @@ def _changed(graph: FlowGraph, unit: UnitRef, event: Event) -> tuple[Event, str,
     node = event.node
     if event.kind == "assign" and isinstance(node, Assign) and isinstance(node.target, Attr):
         target = node.target
-        if not FIELD.search(target.name) or not _by_amount(node, target.name):
-            return None
         subject = dotted(target.base) or last_name(target.base)
+        counted = FIELD.search(target.name) or (
+            _AMOUNT.search(target.name) and record_of(subject.rpartition(".")[2]) in {"stock", "balance"}
+        )
+        if not counted or not _by_amount(node, target.name):
+            return None
         if _fresh(graph, unit, target.base, event) or _atomic(node.value):
             return None
         saved = _saved(graph, unit, event, subject)

@@ -38,6 +38,7 @@ _BODY = frozenset(
 )  # fmt: skip
 """Members of a request that hold what was sent."""
 _GLOBALS = frozenset({"_POST", "_REQUEST", "_GET", "HTTP_RAW_POST_DATA"})
+_READERS = frozenset({"buffer", "getRawBody", "get_raw_body", "readBody", "readRawBody", "parseBody", "bodyParser"})
 _READ_METHODS = frozenset({"get", "head", "options", "list", "retrieve"})
 _HANDLERS = frozenset(
     {"__invoke", "handle", "execute", "process", "post", "create", "index", "webhook", "callback", "notify", "ipn", "run", "handleWebhook"}
@@ -195,9 +196,13 @@ def is_payload(expr: Expr) -> bool:
         case Attr():
             base = expr.base
             holder = last_name(base.callee) if isinstance(base, Call) else last_name(base)
-            return expr.name in _BODY and bool(REQUEST.match(holder))
+            return (expr.name in _BODY and bool(REQUEST.match(holder))) or (expr.name == "body" and holder == "event")
         case Name():
             return expr.id in _GLOBALS
+        case Index(base=Name(id="event"), key=Const(value="body")):
+            return True
+        case Call() if last_name(expr.callee) in _READERS and expr.args:
+            return bool(REQUEST.match(last_name(expr.args[0].value))) or last_name(expr.args[0].value) == "event"
         case Call() if last_name(expr.callee) in {"file_get_contents", "fopen"}:
             return bool(expr.args) and isinstance(expr.args[0].value, Const) and expr.args[0].value.value == "php://input"
         case Call(callee=Name(id="input" | "request")):
