@@ -16,6 +16,8 @@ has none; or the value is the library's word for none. Stands at the client's co
 `/inversion`: timeout times attempts of a call is longer than its waiter allows (a task's time limit, the sender of a webhook). `/ambiguous`: a
 handler takes the timeout of a payment write and sets the order to failed or cancelled, although the payment may have been made.
 
+A default of minutes that does not bound the whole answer (fetch) counts as none where a call beside it has a limit or a background job waits.
+
 Stays silent
 ------------
 When the library's default is finite, the value comes from configuration or a parameter that callers fill, a total deadline wraps the call,
@@ -58,6 +60,9 @@ RULE = Rule(
 )
 _ASIDE = re.compile(r"(?:^|/)(?:scripts?|bin|tools?|dev|devtools|ci|docker|build|patches|benchmarks?|examples?|demo|seeds?|sandbox)/", re.IGNORECASE)
 """Folders of helpers that no order passes, unless an entry point leads there."""
+LONG = 120.0
+"""Seconds from which a library's default is no guard by itself."""
+_JOBS = re.compile(r"(?:^|/)(?:jobs?|workers?|queues?|consumers?|cron|webhooks?|processors?)/", re.IGNORECASE)
 
 
 def check(graph: FlowGraph) -> Iterator[Finding]:
@@ -74,10 +79,46 @@ def check(graph: FlowGraph) -> Iterator[Finding]:
         groups.setdefault(key, []).append((site, trait))
     for key in sorted(groups):
         yield _finding(graph, groups[key])
+    yield from _long(graph)
     for inversion in inversions(graph):
         yield _inversion(graph, inversion)
     for case in ambiguous(graph):
         yield _ambiguous(graph, case)
+
+
+def _long(graph: FlowGraph) -> Iterator[Finding]:
+    """Calls that only a very long default limits, which a body that drips evades: a finding where a sibling has a limit, or where a background job waits."""
+    limited: dict[tuple[str, str], Site] = {}
+    for site in graph.sites:
+        trait = timeout_of(graph, site)
+        if trait.state == "present" and not trait.default:
+            limited.setdefault((site.unit.path, site.known.entry.id), site)
+    for site in graph.sites:
+        trait = timeout_of(graph, site)
+        limits = site.known.entry.timeout
+        if not (trait.state == "present" and trait.default and limits is not None and limits.total == "none" and (trait.value or 0) >= LONG):
+            continue
+        sibling = limited.get((site.unit.path, site.known.entry.id))
+        background = graph.reached(site.unit, "background") is not None or _JOBS.search(site.unit.path) is not None
+        if sibling is None and not (background and site.effect != "read"):
+            continue
+        steps = graph.path_to(site.unit)
+        why = f"{sibling.name} at line {sibling.at().line} has a limit" if sibling is not None else "the job waits with it"
+        yield Finding(
+            rule=RULE.id,
+            at=site.at(),
+            message=f"{site.name} has no limit of its own and {site.known.entry.name} waits {trait.value:g} s for an answer and for ever for a slow body; {why}.",
+            confidence="medium",
+            vector="stuck",
+            key=f"{site.unit.unit.name}|{site.name}|{site.system}|long",
+            path=(*steps, Step(site.at(), f"{site.name} without a limit of its own")) if steps else (),
+            related=(Step(sibling.at(), "its sibling has one"),) if sibling is not None else (),
+            looked=tuple(dict.fromkeys(trait.looked)),
+            system=site.system,
+            stage=site.stage,
+            entry=entry_label(graph.reached(site.unit)),
+            fix=f"Give {site.name} a deadline (AbortSignal.timeout).",
+        )
 
 
 def _finding(graph: FlowGraph, group: list[tuple[Site, Trait]]) -> Finding:
@@ -94,8 +135,8 @@ def _finding(graph: FlowGraph, group: list[tuple[Site, Trait]]) -> Finding:
     confidence: Confidence = "high" if trait.sure and site.certainty == "sure" else "medium"
     if entry is not None and entry_label(entry) == "manual":
         confidence = "medium"
-    if entry is None and (site.unit.language == "shell" or _ASIDE.search(site.unit.path)):
-        confidence = "low"  # a script that nothing registers
+    if entry is None and (site.unit.language == "shell" or _ASIDE.search(site.unit.path) or _SHOWN.search(site.unit.path)):
+        confidence = "low"  # a script that nothing registers, or a page's own call that its reader sees fail
     return Finding(
         rule=RULE.id,
         at=at,

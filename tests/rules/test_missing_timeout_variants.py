@@ -123,3 +123,24 @@ def test_a_helper_script_that_nothing_starts_is_not_worth_a_word() -> None:
     assert found.confidence == "low"
     (found,) = audit(RULE, {"shop/seed.py": code})
     assert found.confidence == "high"
+
+
+# ---- a default of minutes --------------------------------------------------------------------------------------------------------
+FETCH = "export async function relay(order) {\n  return fetch('https://erp.example.com/orders', { method: 'POST', body: order });\n}\n"
+
+
+def test_a_default_of_minutes_needs_a_second_fact() -> None:
+    assert ids(FETCH, "src/relay.ts") == []
+    assert ids(FETCH, "src/jobs/relay.ts") == ["missing-timeout"]
+    sibling = FETCH + "export async function ask(id) {\n  return fetch('https://erp.example.com/o', { signal: AbortSignal.timeout(5000) });\n}\n"
+    (found,) = audit(RULE, {"src/relay.ts": sibling})
+    assert "fetch at line 5 has a limit" in found.message
+    assert ids(FETCH.replace("body: order", "body: order, signal: AbortSignal.timeout(5000)"), "src/jobs/relay.ts") == []
+
+
+def test_what_runs_in_the_browser_ranks_low() -> None:
+    code = "import axios from 'axios';\nexport const capture = (id) => axios.post('https://x.example.com/capture', { id });\n"
+    (found,) = audit(RULE, {"src/CaptureButton.jsx": code})
+    assert found.confidence == "low"
+    (found,) = audit(RULE, {"src/capture.js": code})
+    assert found.confidence == "high"
