@@ -104,8 +104,12 @@ def _wrong(graph: FlowGraph, wrong: WrongType) -> Finding:
 def _promise(graph: FlowGraph, one: Floating) -> Finding:
     end = Step(one.unit.at(one.event), "nobody waits for it")
     message = f"The promise of {one.boundary.words} {one.how}: its failure is nobody's, and the flow goes on before it is done."
-    confidence: Confidence = "high" if one.sure and (one.after is not None or one.boundary.kind == "system") else "medium"
-    if graph.reached(one.unit) is None and one.after is None:
+    confidence: Confidence = (
+        "high"
+        if (one.sure and one.after is not None) or (one.boundary.site is not None and (one.sure or not one.boundary.deep))
+        else "medium"
+    )
+    if graph.reached(one.unit) is None and one.after is None and one.boundary.deep:
         confidence = "medium" if confidence == "high" else "low"
     related = (Step(one.unit.at(one.after), "takes it for done"),) if one.after is not None else ()
     return _finding(graph, one.unit, "floating", one.boundary, (end,), message, confidence, related)

@@ -103,7 +103,7 @@ def _lost(graph: FlowGraph, unit: UnitRef, event: Event, how: str) -> Floating |
     if BEST_EFFORT.search(last_name(call.callee)) or _handles_itself(graph, unit, event):
         return None
     boundary = boundary_of(graph, unit, [event])
-    if boundary is None or not boundary.writes:
+    if boundary is None or not boundary.writes or (boundary.site is not None and boundary.site.url.startswith("/")):
         return None
     return Floating(unit, event, boundary, how, boundary.sure, success_after(graph, unit, event))
 
