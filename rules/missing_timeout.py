@@ -60,6 +60,8 @@ RULE = Rule(
 )
 _ASIDE = re.compile(r"(?:^|/)(?:scripts?|bin|tools?|dev|devtools|ci|docker|build|patches|benchmarks?|examples?|demo|seeds?|sandbox)/", re.IGNORECASE)
 """Folders of helpers that no order passes, unless an entry point leads there."""
+_SHOWN = re.compile(r"\.[jt]sx$|(?:^|/)(?:components|hooks|admin-ui|dashboard)/", re.IGNORECASE)
+"""Code that runs in the reader's browser."""
 LONG = 120.0
 """Seconds from which a library's default is no guard by itself."""
 _JOBS = re.compile(r"(?:^|/)(?:jobs?|workers?|queues?|consumers?|cron|webhooks?|processors?)/", re.IGNORECASE)
