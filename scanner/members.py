@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 MAX_HOOKS = 4
 """Derived classes whose own method may be meant by a call on their base."""
 
+MAX_HANDED = 40
+"""Modules that hand a name on to each other, one behind the other."""
+MAX_MODULES = 500
+"""Modules searched for one name that they hand on to each other."""
+
 
 class Members:
     """Answers what a member of a value stands for."""
@@ -23,6 +28,8 @@ class Members:
         self.resolver = resolver
         self.program = resolver.program
         self._derived: dict[str, list[ClassRef]] | None = None
+        self._level = 0
+        """How many modules hand a name on to each other at the moment."""
         self._kept: dict[tuple[str, str, str], list[Value]] = {}
 
     def _keep(self, what: str, of: str, name: str, find: Callable[[], list[Value]]) -> list[Value]:
@@ -185,9 +192,16 @@ class Members:
 
     def _member(self, path: str, name: str, seen: set[tuple[str, str]]) -> list[Value]:
         """A member of a module: declaration, module-level assignment, import, re-export, submodule."""
-        if (path, name) in seen or len(seen) > MAX_DEPTH:
+        if (path, name) in seen or len(seen) > MAX_MODULES or self._level > MAX_HANDED:
             return []
         seen.add((path, name))
+        self._level += 1
+        try:
+            return self._declared(path, name, seen)
+        finally:
+            self._level -= 1
+
+    def _declared(self, path: str, name: str, seen: set[tuple[str, str]]) -> list[Value]:
         declared = self.program.scope.get(path, {}).get(name)
         if isinstance(declared, UnitRef):
             return self._decorated(declared)
@@ -207,7 +221,7 @@ class Members:
             return out[:MAX_VALUES]
         if path in self.program.exports:
             found = self.exported(path, name, seen)
-            if found or name == "default":
+            if found or name == "default" or "default" not in self.program.exports[path]:
                 return found
             # a key of `module.exports = {...}`
             return [v for whole in self._member(path, "default", seen) if whole.kind == "expr" for v in self.attribute(whole, name)]

@@ -92,6 +92,8 @@ class Program:
     a `*`; the most specific first."""
     stems: dict[str, list[str]] = field(default_factory=dict)
     """last path segment without ending -> JS/TS files, for path aliases."""
+    _ecma: dict[tuple[str, str], str | None] = field(default_factory=dict)
+    """(folder of the importer, module) -> file, as far as asked."""
 
     def module_unit(self, path: str) -> UnitRef | None:
         """The unit of a file's module level."""
@@ -130,6 +132,12 @@ class Program:
     # -- JS modules ----------------------------------------------------------------------------------------------------------
     def ecma_module(self, module: str, importer: str) -> str | None:
         """The file of an ES/CommonJS module path: relative, workspace package, or a path alias whose tail names one file."""
+        key = posixpath.dirname(importer), module
+        if key not in self._ecma:
+            self._ecma[key] = self._ecma_found(module.partition("?")[0], importer)  # what stands behind is said to a bundler
+        return self._ecma[key]
+
+    def _ecma_found(self, module: str, importer: str) -> str | None:
         if module.startswith("."):
             return self._ecma_file(posixpath.normpath(posixpath.join(posixpath.dirname(importer), module)))
         found = self._ecma_alias(module, importer) or self._ecma_package(module)

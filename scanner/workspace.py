@@ -25,7 +25,7 @@ MAX_DEPTH = 6
 
 _COMMENT = re.compile(r'"(?:[^"\\\n]|\\.)*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
 _COMMA = re.compile(r'"(?:[^"\\\n]|\\.)*"|,(?=\s*[}\]])')
-_BUILT = re.compile(r"^(?:dist|build|lib|out|\.output|esm|cjs)/(?:esm/|cjs/|src/|types/)?")
+_BUILT = re.compile(r"^(?:dist|build|lib|out|\.output|esm|cjs)/(?:esm/|cjs/|src/)?")
 _ENDING = re.compile(r"(?:\.d)?\.[cm]?[jt]sx?$")
 _CONDITIONS = ("source", "development", "import", "module", "node", "default", "require", "types")
 

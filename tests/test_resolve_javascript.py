@@ -123,3 +123,19 @@ def test_keys_of_an_argument(text: str) -> None:
 def test_keys_that_nobody_passes(text: str) -> None:
     files = {"a.ts": "import Till from './pay';" + text, "pay.ts": PAY + "class Safe { open() {} }"}
     assert "pay.ts::Till.open" not in targets(files, "open")[:1]
+
+
+def test_a_name_is_found_behind_many_re_exports() -> None:
+    files = {"a.ts": "import { pay } from './all'; pay();", "all/index.ts": "".join(f"export * from './m{i}';\n" for i in range(60))}
+    files |= {f"all/m{i}.ts": f"export * from './n{i}'; export const x{i} = {i};" for i in range(60)} | {"all/n59.ts": PAY}
+    assert targets(files, "pay") == ["all/n59.ts::pay"]
+
+
+def test_modules_that_hand_on_in_a_circle_end() -> None:
+    files = {"a.ts": "import { pay } from './b'; pay();", "b.ts": "export * from './c'; export * from './d';"}
+    files |= {"c.ts": "export * from './b'; import { pay } from './c'; export { pay };", "d.ts": "export * from './b';" + PAY}
+    assert targets(files, "pay") == ["d.ts::pay"]
+
+
+def test_what_a_bundler_is_told_is_no_part_of_a_path() -> None:
+    assert targets({"a.ts": "import { pay } from './pay?worker'; pay();", "pay.ts": PAY}, "pay") == ["pay.ts::pay"]
