@@ -184,6 +184,7 @@ def test_deep_types_cost_nothing(text: str) -> None:
     ("const rows = await tx.$queryRaw<{ id: string }[]>`select ${id}`;", 'rows = await tx.$queryRaw(t"select {id}")'),
     ("const rows = sql<\n  Map<string, Array<Row>>\n>`select 1`;", 'rows = sql("select 1")'),
     ("export type * from './types';\nf();", "f()"),
+    ("import data from './data.json' assert { type: 'json' };\nf(data);", "f(data)"),
     ("const real = await load<typeof import('@/lib/x')>();", "real = await load()"),
 ])
 def test_newer_syntax_is_read(text: str, shown: str) -> None:

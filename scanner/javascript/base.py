@@ -34,7 +34,7 @@ class Base(Lowerer):
     def __init__(self, source: Source, parser: Parser) -> None:
         super().__init__(source, parser)
         # names and strings are still taken from `data`
-        self.tree = repair.parsed(self.data, parser, self.tree, typed=source.language == "typescript")
+        self.tree = repair.parsed(self.data, parser, self.tree, typed=self.LANGUAGE == "typescript")
         self.before: list[Stmt] = []
         self.unit = ""
         """The name of the unit (or, for a field, the class) around the node at hand, "" in the module."""

@@ -128,10 +128,6 @@ class Classes(Functions):
                     visible = False
             elif kind in _TRAITS:
                 traits.append(kind)
-            elif kind == "get":
-                traits.append("property")
-            elif kind == "set":
-                name = "="
         setter = any(one.type == "set" for one in node.children[:4])
         if name.startswith("#"):
             traits.append("private")

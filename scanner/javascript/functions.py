@@ -110,6 +110,8 @@ class Functions(Control):
                 params = self.params(one, first)
             elif what == "async":
                 words.append("async")
+            elif what == "get":
+                words.append("property")
             elif what == "*":
                 words.append("generator")
             elif what in _RETURNS:

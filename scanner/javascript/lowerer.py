@@ -243,6 +243,12 @@ class EcmaLowerer(Classes):
                     self.exports.append(Export(str(pair.key.value), pair.value.unit))
 
 
+class TypedLowerer(EcmaLowerer):
+    """Lowers one file of TypeScript."""
+
+    LANGUAGE: ClassVar[str] = "typescript"
+
+
 def exported_name(target: Expr) -> str:
     """The name under which a CommonJS assignment exports: "default" for `module.exports`, "x" for `exports.x`, "" for none."""
     if not isinstance(target, Attr):

@@ -16,6 +16,7 @@ _BLANKED = (
     re.compile(rb"(?<=import )(?:defer|source)(?= [\w*{])"),
     re.compile(rb"(?<=[{,(] )accessor(?= [#\w])"),
 )
+_ASSERTED = re.compile(rb"(?<=[\"'] )assert(?= ?\{)")  # what `import ... with { type: "json" }` was called first
 _IMPORTED_TYPE = re.compile(rb"\btypeof\s+import\(\s*(?:\"[^\"\n]{0,300}\"|'[^'\n]{0,300}')\s*\)")
 _AMPERSAND = re.compile(rb"(?<!&)&(?![&=])")
 MAX_AMPERSANDS = 2000
@@ -36,6 +37,7 @@ def parsed(data: bytes, parser: Parser, tree: Tree, *, typed: bool) -> Tree:
     changed = said
     for pattern in _BLANKED:
         changed = pattern.sub(_blank, changed)
+    changed = _ASSERTED.sub(b"with  ", changed)
     changed = _IMPORTED_TYPE.sub(lambda found: b"any".ljust(len(found[0])), changed)
     if changed != said:
         best = _better(best, parser.parse(changed))

@@ -12,7 +12,7 @@ from tree_sitter import Language, Parser
 
 from flowaudit.scanner.facts import FileFacts, Skipped, Source
 from flowaudit.scanner.javascript.components import scripts
-from flowaudit.scanner.javascript.lowerer import EcmaLowerer
+from flowaudit.scanner.javascript.lowerer import TypedLowerer
 
 NAME = "typescript"
 FILES = ("*.ts", "*.mts", "*.cts", "*.tsx", "*.vue", "*.svelte")
@@ -34,7 +34,7 @@ def extract(source: Source) -> FileFacts:
         jsx = re.search(r"<script[^>]{0,200}\blang=[\"'][jt]sx[\"']", source.text) is not None
         source = Source(source.path, source.language, scripts(source.text))
     try:
-        return EcmaLowerer(source, _parser(jsx)).run()
+        return TypedLowerer(source, _parser(jsx)).run()
     except RecursionError:
         reason = "nested too deeply to be read"
         return FileFacts(source.path, source.language, skipped=(Skipped(source.path, reason, NAME),), size=len(source.text))
