@@ -35,11 +35,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flowaudit.scanner.graph import FlowGraph, Site
+from flowaudit.scanner.graph import EntryPoint, FlowGraph, Site
 from flowaudit.scanner.rule import Confidence, Finding, Rule, Step
 from flowaudit.scanner.traits.exposure import entry_label, lowered
 from flowaudit.scanner.traits.idempotency import creates, key_of
-from flowaudit.scanner.traits.repeated_writes import keyless_write, on_a_checked_way, repeats_ambiguously
+from flowaudit.scanner.traits.repeated_writes import Second, keyless_write, on_a_checked_way, repeats_ambiguously, second_attempts
 from flowaudit.scanner.traits.retry import UNLIMITED, Policy, covered, declared, statuses_of
 from flowaudit.scanner.traits.stacking import stacks
 
@@ -53,6 +53,8 @@ RULE = Rule(
     variants={"no-key": "A write that must not be done twice can be repeated without an idempotency key that stays the same."},
 )
 CANNOT_HEAL = frozenset({400, 403, 404, 405, 410, 422})
+MONEY = frozenset({"payment", "refund", "payout"})
+"""Records whose keyless creation is worth a word even where no entry point is seen to lead to it."""
 LEAST = 3
 """Attempts from which a missing pause is worth a word."""
 
@@ -71,6 +73,9 @@ def check(graph: FlowGraph) -> Iterator[Finding]:
         yield _finding(
             graph, stack.policies[-1], [stack.site], f"multiplies retries: {words} is {stack.product:g} attempts of {stack.site.name}", "medium", "stacked"
         )
+    for second in second_attempts(graph):
+        told.update({id(second.first), id(second.again)})
+        yield _second(graph, second)
     yield from _no_key(graph, told)
 
 
@@ -132,6 +137,31 @@ def _finding(
     )
 
 
+def _second(graph: FlowGraph, second: Second) -> Finding:
+    unit, first, again = second.unit, second.first, second.again
+    steps = graph.path_to(unit)
+    at = unit.file.locate(second.handler.start, second.handler.end)
+    system = graph.catalog.entries[first.system].name if first.system in graph.catalog.entries else "the system"
+    return Finding(
+        rule=RULE.id,
+        variant="no-key",
+        at=at,
+        message=f"A failure of {first.name}, after which {system} may have made it all the same, is answered with another {again.name} without a key: "
+        "the customer can pay twice.",
+        confidence=lowered(graph, unit, "high"),
+        vector="duplicated",
+        key=f"{unit.unit.name}|{first.name}|second",
+        path=(*steps, Step(again.at(), f"{again.name} again")) if steps else (),
+        related=(Step(first.at(), "the first attempt"), Step(again.at(), "the second")),
+        looked=("which failures the handler takes", "idempotency key of the calls"),
+        system=first.system,
+        stage=first.stage,
+        entry=entry_label(graph.reached(unit)),
+        effort="structural",
+        fix="Send both with the same key, or ask the system whether the first was made.",
+    )
+
+
 # ---- keys ------------------------------------------------------------------------------------------------------------------------
 def _no_key(graph: FlowGraph, told: set[int]) -> Iterator[Finding]:
     for site in graph.sites:
@@ -144,32 +174,39 @@ def _no_key(graph: FlowGraph, told: set[int]) -> Iterator[Finding]:
             continue
         delivered = graph.reached(site.unit, "repeatable")
         entry = delivered or graph.reached(site.unit, "user")
-        if entry is None or on_a_checked_way(graph, site, "repeatable" if delivered else "user"):
-            continue
         way = "repeatable" if delivered else "user"
+        if on_a_checked_way(graph, site, way):
+            continue
+        if entry is None and not (site.known.symbol.record in MONEY and site.known.symbol.key and site.unit.unit.exported):
+            continue
         system = graph.catalog.entries.get(site.system)
         taker = system.name if system is not None else "the system"
         record = site.known.symbol.record
         why = "each attempt makes a fresh key" if state == "unstable" else "no idempotency key or client reference is sent"
-        again = {"delivery": "is delivered again", "retry": "is retried", "schedule": "runs again"}.get(
-            entry.repeat, "can be sent twice by a second click" if entry.kind == "route" else "can run again"
-        )
+        reason = _again(entry) if entry is not None else f"whoever calls {site.unit.unit.name or site.unit.path} may call it twice"
         steps = graph.path_to(site.unit, way)
         yield Finding(
             rule=RULE.id,
             variant="no-key",
             at=site.at(),
-            message=f"{site.name} makes {_a(record)} at {taker} and {why}, while {entry.kind} {entry.name} {again}: the {record} can be made twice.",
+            message=f"{site.name} makes {_a(record)} at {taker} and {why}, while {reason}: the {record} can be made twice.",
             confidence="high" if state == "unstable" and delivered else "medium",
             vector="duplicated",
             key=f"{site.unit.unit.name}|{site.name}|key",
-            path=(*steps, Step(site.at(), f"{site.name} without a stable key")),
+            path=(*steps, Step(site.at(), f"{site.name} without a stable key")) if steps else (),
             looked=("key arguments of the call", "headers and fields named by the catalogue", "checks on stored state on the way"),
             system=site.system,
             stage=site.stage,
             entry=entry_label(entry),
             fix=f"Send an idempotency key made from the {record}'s own id.",
         )
+
+
+def _again(entry: EntryPoint) -> str:
+    again = {"delivery": "is delivered again", "retry": "is retried", "schedule": "runs again"}.get(
+        entry.repeat, "can be sent twice by a second click" if entry.kind == "route" else "can run again"
+    )
+    return f"{entry.kind} {entry.name} {again}"
 
 
 def _a(word: str) -> str:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 
+from flowaudit.scanner.flow.failure import Caught, caught, type_names
 from flowaudit.scanner.graph import FlowGraph, Site
+from flowaudit.scanner.program import UnitRef
 from flowaudit.scanner.traits.checks import checked
-from flowaudit.scanner.traits.idempotency import key_of
+from flowaudit.scanner.traits.idempotency import creates, key_of
 from flowaudit.scanner.traits.retry import Policy, names_of
 from flowaudit.scanner.traits.retry_loops import words
 
@@ -51,6 +55,35 @@ def repeats_ambiguously(graph: FlowGraph, policy: Policy) -> bool:
         if any("idempot" in name.lower() for name in policy.unit.flow.assigns):
             return False
     return not any(_GUARDED.search(n) for n in names)
+
+
+@dataclass(slots=True, eq=False)
+class Second:
+    """A handler that answers the failure of a create with another create at the same system."""
+
+    unit: UnitRef
+    handler: Caught
+    first: Site
+    again: Site
+
+
+def second_attempts(graph: FlowGraph) -> Iterator[Second]:
+    """Handlers that send a create anew, by hand, although the first may have worked: no key, and no look at what kind of failure it was that
+    leaves only refusals."""
+    by_unit: dict[str, list[Site]] = {}
+    for site in graph.sites:
+        if creates(site) and key_of(graph, site)[0] in {"absent", "unstable"}:
+            by_unit.setdefault(site.unit.key, []).append(site)
+    for key in sorted(by_unit):
+        unit = graph.program.units[key]
+        for handler in caught(unit.flow):
+            tried, inner = {e.order for e in handler.tried}, {e.order for e in handler.inner}
+            first = next((s for s in by_unit[key] if s.event.order in tried), None)
+            again = next((s for s in by_unit[key] if s.event.order in inner and first is not None and s.system == first.system), None)
+            if first is None or again is None or not handler.broad or all(_REFUSED.search(n) for n in type_names(handler.types) or ["?"]):
+                continue
+            yield Second(unit, handler, first, again)
+            break
 
 
 def on_a_checked_way(graph: FlowGraph, site: Site, what: str) -> bool:

@@ -1,8 +1,10 @@
 """missing-retry: one attempt, retries that cannot work, dead ends, dropped rate limits; what repeats silences."""
+# ruff: noqa: E501 - code samples stand on one line
 
 from __future__ import annotations
 
 import pytest
+
 from tests.audit import audit
 
 RULE = "missing-retry"
@@ -81,19 +83,19 @@ def test_a_decorator_around_a_client_that_does_not_raise() -> None:
 
 LOCKED = {
     "a.php": (
-        "<?php\nclass Hook {\n  public function pay($order) {\n    if ($this->lock_order($order)) { return; }\n    try {\n"
+        ("<?php\nclass Hook {\n  public function pay($order) {\n    if ($this->lock_order($order)) { return; }\n    try {\n"
         "      $r = wp_remote_post('https://api.example.com/charges', ['body' => $order]);\n      if ($this->is_retryable_error($r)) {\n%s        return $this->pay($order);\n      }\n"
-        "    } finally { $this->unlock_order($order); }\n  }\n}\n",
+        "    } finally { $this->unlock_order($order); }\n  }\n}\n"),
         "        $this->unlock_order($order);\n",
     ),
     "a.py": (
-        "import requests\nclass Hook:\n    def pay(self, order):\n        if self.lock_order(order):\n            return\n        r = requests.post('https://api.example.com/charges', json=order, timeout=5)\n"
-        "        if r.status_code == 503:\n%s            return self.pay(order)\n        self.unlock_order(order)\n",
+        ("import requests\nclass Hook:\n    def pay(self, order):\n        if self.lock_order(order):\n            return\n        r = requests.post('https://api.example.com/charges', json=order, timeout=5)\n"
+        "        if r.status_code == 503:\n%s            return self.pay(order)\n        self.unlock_order(order)\n"),
         "            self.unlock_order(order)\n",
     ),
     "a.js": (
-        "const axios = require('axios');\nclass Hook {\n  async pay(order) {\n    if (await this.lockOrder(order)) { return; }\n    const r = await axios.post('https://api.example.com/charges', order);\n"
-        "    if (r.status === 503) {\n%s      return this.pay(order);\n    }\n    await this.unlockOrder(order);\n  }\n}\n",
+        ("const axios = require('axios');\nclass Hook {\n  async pay(order) {\n    if (await this.lockOrder(order)) { return; }\n    const r = await axios.post('https://api.example.com/charges', order);\n"
+        "    if (r.status === 503) {\n%s      return this.pay(order);\n    }\n    await this.unlockOrder(order);\n  }\n}\n"),
         "      await this.unlockOrder(order);\n",
     ),
 }

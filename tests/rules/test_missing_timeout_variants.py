@@ -1,8 +1,10 @@
 """missing-timeout: /inversion and /ambiguous; clients handed in, options set in a loop, limits of derived classes."""
+# ruff: noqa: E501 - code samples stand on one line
 
 from __future__ import annotations
 
 import pytest
+
 from tests.audit import audit
 
 RULE = "missing-timeout"
@@ -84,14 +86,14 @@ def test_a_read_leaves_nothing_open() -> None:
     [
         (
             "a.py",
-            "from django.core.mail import send_mail\nfrom django.core.mail.backends.smtp import EmailBackend\ndef notify(to):\n    backend = EmailBackend(host='m'%s)\n"
-            "    send_mail('s', 'b', 'f', to, connection=backend)\n",
+            ("from django.core.mail import send_mail\nfrom django.core.mail.backends.smtp import EmailBackend\ndef notify(to):\n    backend = EmailBackend(host='m'%s)\n"
+            "    send_mail('s', 'b', 'f', to, connection=backend)\n"),
             (1, ", timeout=5"),
         ),
         (
             "a.php",
-            "<?php\nclass Api {\n  private array $option = [CURLOPT_POST => true%s];\n  public function send($url) {\n    $c = curl_init($url);\n"
-            "    foreach ($this->option as $key => $value) { curl_setopt($c, $key, $value); }\n    return curl_exec($c);\n  }\n}\n",
+            ("<?php\nclass Api {\n  private array $option = [CURLOPT_POST => true%s];\n  public function send($url) {\n    $c = curl_init($url);\n"
+            "    foreach ($this->option as $key => $value) { curl_setopt($c, $key, $value); }\n    return curl_exec($c);\n  }\n}\n"),
             (0, ", CURLOPT_TIMEOUT => 30"),
         ),
         (

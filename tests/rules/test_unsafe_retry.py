@@ -1,11 +1,12 @@
 """unsafe-retry: caps, pauses, what cannot heal, stacks, keys; Python and PHP twins (JavaScript beside them)."""
+# ruff: noqa: E501 - code samples stand on one line
 
 from __future__ import annotations
 
 import pytest
-from tests.audit import audit, graph_of, lines
 
 from flowaudit.scanner.traits import retry
+from tests.audit import audit, graph_of, lines
 
 RULE = "unsafe-retry"
 PY = "import requests, time\n"
@@ -26,8 +27,8 @@ ENDLESS = [
     ),
     (
         "a.js",
-        "const axios = require('axios');\nasync function push(o) {\n  const r = await axios.get('https://erp.example.com/o', { validateStatus: null });\n"
-        "  if (r.status === 429) { await sleep(1000); return push(o); }\n  return r;\n}\n",
+        ("const axios = require('axios');\nasync function push(o) {\n  const r = await axios.get('https://erp.example.com/o', { validateStatus: null });\n"
+        "  if (r.status === 429) { await sleep(1000); return push(o); }\n  return r;\n}\n"),
     ),
 ]
 
@@ -46,13 +47,13 @@ def test_no_cap(path: str, code: str) -> None:
         ("a.py", PY + "def push(o):\n    for i in range(5):\n        try:\n            return requests.get('https://erp.example.com/o')\n        except Exception:\n            pass\n"),
         (
             "a.php",
-            "<?php\nfunction push($o) {\n  for ($i = 0; $i < 5; $i++) {\n    usleep($i * 500);\n"
-            "    try { return file_get_contents('https://erp.example.com/o'); } catch (\\Exception $e) {}\n  }\n}\n",
+            ("<?php\nfunction push($o) {\n  for ($i = 0; $i < 5; $i++) {\n    usleep($i * 500);\n"
+            "    try { return file_get_contents('https://erp.example.com/o'); } catch (\\Exception $e) {}\n  }\n}\n"),
         ),
         (
             "a.js",
-            "const axios = require('axios');\nasync function push(o) {\n  for (let i = 0; i < 5; i++) {\n    try { return await axios.get('https://erp.example.com/o'); }\n"
-            "    catch (e) { console.log(e); }\n  }\n}\n",
+            ("const axios = require('axios');\nasync function push(o) {\n  for (let i = 0; i < 5; i++) {\n    try { return await axios.get('https://erp.example.com/o'); }\n"
+            "    catch (e) { console.log(e); }\n  }\n}\n"),
         ),
     ],
 )
@@ -113,8 +114,8 @@ def test_stacked_retries() -> None:
         ("a.py", PY + "def push(o):\n    for i in range(5):\n        try:\n            return requests.get('https://erp.example.com/o')\n        except Exception:\n            time.sleep(2 ** i)\n"),
         (
             "a.php",
-            "<?php\nfunction push($o) {\n  for ($i = 0; $i < 5; $i++) {\n    try { return file_get_contents('https://erp.example.com/o'); }\n"
-            "    catch (\\Exception $e) { sleep(2 ** $i); }\n  }\n}\n",
+            ("<?php\nfunction push($o) {\n  for ($i = 0; $i < 5; $i++) {\n    try { return file_get_contents('https://erp.example.com/o'); }\n"
+            "    catch (\\Exception $e) { sleep(2 ** $i); }\n  }\n}\n"),
         ),
         # bounded by a raise on the count, by a flag, by a counter that is handed down
         (
@@ -125,8 +126,8 @@ def test_stacked_retries() -> None:
         ("a.py", PY + "def push(o, again=True):\n    r = requests.get('https://erp.example.com/o')\n    if r.status_code == 401 and again:\n        return push(o, again=False)\n    return r\n"),
         (
             "a.php",
-            "<?php\nfunction push($o, $try = 0) {\n  try { return file_get_contents('https://erp.example.com/o'); }\n"
-            "  catch (\\Exception $e) { if ($try >= 3) { throw $e; } sleep(1); return push($o, $try + 1); }\n}\n",
+            ("<?php\nfunction push($o, $try = 0) {\n  try { return file_get_contents('https://erp.example.com/o'); }\n"
+            "  catch (\\Exception $e) { if ($try >= 3) { throw $e; } sleep(1); return push($o, $try + 1); }\n}\n"),
         ),
         # a batch is no retry, nor is a worker's loop, nor paging
         ("a.py", PY + "def all_(orders):\n    for o in orders:\n        try:\n            requests.get(o.url)\n        except Exception:\n            continue\n"),
@@ -135,15 +136,15 @@ def test_stacked_retries() -> None:
         # the key comes from the order
         (
             "a.py",
-            "import stripe, time\ndef charge(order):\n    for i in range(3):\n        try:\n"
+            ("import stripe, time\ndef charge(order):\n    for i in range(3):\n        try:\n"
             "            return stripe.PaymentIntent.create(amount=order.total, currency='eur', idempotency_key=f'order-{order.id}')\n"
-            "        except stripe.error.APIConnectionError:\n            time.sleep(2)\n",
+            "        except stripe.error.APIConnectionError:\n            time.sleep(2)\n"),
         ),
         # only refused connects and rate limits are repeated
         (
             "a.py",
-            "import stripe, time\ndef charge(order):\n    for i in range(3):\n        try:\n            return stripe.PaymentIntent.create(amount=order.total, currency='eur')\n"
-            "        except stripe.error.RateLimitError:\n            time.sleep(2)\n",
+            ("import stripe, time\ndef charge(order):\n    for i in range(3):\n        try:\n            return stripe.PaymentIntent.create(amount=order.total, currency='eur')\n"
+            "        except stripe.error.RateLimitError:\n            time.sleep(2)\n"),
         ),
         # a retry of the shop's own work is not an integration's
         ("a.py", "def save(o):\n    while True:\n        try:\n            return o.save()\n        except Exception:\n            pass\n"),
@@ -173,3 +174,14 @@ def test_a_finding_stands_at_the_retry_and_shows_the_call() -> None:
     (found,) = audit(RULE, {"a.py": ENDLESS[0][1]})
     assert lines([found]) == [(RULE, 3)]
     assert [s.at.line for s in found.related] == [5]
+
+
+def test_a_second_create_in_the_handler() -> None:
+    code = (
+        "import stripe\ndef charge(order):\n    try:\n        return stripe.PaymentIntent.create(amount=order.total{key})\n    except {kind}:\n"
+        "        return stripe.PaymentIntent.create(amount=order.total, confirm=True{key})\n"
+    )
+    (found,) = audit(RULE, {"a.py": code.format(kind="stripe.error.StripeError", key="")})
+    assert (found.id, found.at.line) == ("unsafe-retry/no-key", 5)
+    assert ids("a.py", code.format(kind="stripe.error.RateLimitError", key="")) == []
+    assert ids("a.py", code.format(kind="stripe.error.StripeError", key=", idempotency_key='o-%s' % order.id")) == []
