@@ -97,6 +97,8 @@ def _finding(number: int, item: Ranked) -> str:
         lines.append("Also: " + ", ".join(f"{place(step.at)} {text(step.note)}" for step in finding.related) + ".")
     if finding.fix:
         lines.append(f"Fix: {text(finding.fix)}")
+    if finding.patch:
+        lines.append("Proposed change, to be read before it is applied:\n\n" + block(finding.patch.rstrip("\n")))
     lines.append("Factors: " + "; ".join(f"{factor.name} {factor.value:g} ({text(factor.reason)})" for factor in rank.factors) + ".")
     return "\n\n".join(lines)
 

@@ -176,10 +176,30 @@ def _result(ranked: Ranked, index: dict[str, int], report: Report) -> dict[str, 
         ]
     if finding.path:
         out["codeFlows"] = [_code_flow(finding.path, report.prefix)]
+    if finding.patch:
+        out["fixes"] = [_fix(finding, report.prefix)]
     if ranked.suppression:
         kind = "inSource" if ranked.suppressed_by == "comment" else "external"
         out["suppressions"] = [{"kind": kind, "status": "accepted", "justification": visible(ranked.suppression)[:MAX_SHORT]}]
     return out
+
+
+_HUNK = re.compile(r"^@@ -(\d+)(?:,(\d+))? \+\d+(?:,\d+)? @@")
+
+
+def _fix(finding: Finding, prefix: str) -> dict[str, Any]:
+    """A proposed patch as SARIF's fix: each hunk of the unified diff replaces whole lines."""
+    replacements: list[dict[str, Any]] = []
+    for line in finding.patch.split("\n")[2:]:
+        hunk = _HUNK.match(line)
+        if hunk:
+            first, count = int(hunk[1]), int(hunk[2] or 1)
+            region = {"startLine": first, "startColumn": 1, "endLine": first + count, "endColumn": 1}
+            replacements.append({"deletedRegion": region, "insertedContent": {"text": ""}})
+        elif replacements and line[:1] in {" ", "+"}:
+            replacements[-1]["insertedContent"]["text"] += line[1:] + "\n"
+    location = _location(finding.at, prefix)["physicalLocation"]["artifactLocation"]
+    return {"description": {"text": plain(finding.fix) or "proposed change"}, "artifactChanges": [{"artifactLocation": location, "replacements": replacements}]}
 
 
 def _message(finding: Finding, related: list[Step]) -> str:

@@ -250,7 +250,8 @@ def _report(
     shown: list[Ranked] = []
     suppressed: list[Ranked] = []
     hidden = 0
-    for finding, fingerprint in zip(findings, baseline.fingerprints(findings), strict=True):
+    prints = baseline.fingerprints(findings)
+    for finding, fingerprint in zip(_patched(findings, least, text, failed), prints, strict=True):
         reason, by = suppressor.reason(finding, fingerprint)
         if CONFIDENCES.index(finding.confidence) < least:
             hidden += 1
@@ -279,6 +280,19 @@ def _report(
         hidden=hidden,
         **parts,
     )
+
+
+def _patched(findings: list[Finding], least: int, text: Callable[[str], str], failed: list[str]) -> list[Finding]:
+    """The findings with proposed patches; LibCST is imported only where there is something to patch."""
+    if not any(f.at.path.endswith(".py") and CONFIDENCES.index(f.confidence) >= least for f in findings):
+        return findings
+    from flowaudit.scanner.patches import propose
+
+    try:
+        return propose(findings, text)
+    except Exception as error:  # noqa: BLE001 - a finding without a patch is still worth reporting
+        failed.append(f"patches: {_word(error)}")
+        return findings
 
 
 def _worst_first(ranked: Ranked) -> tuple[float, int, Any, str, str]:
