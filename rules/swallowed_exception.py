@@ -109,7 +109,9 @@ def _promise(graph: FlowGraph, one: Floating) -> Finding:
         if (one.sure and one.after is not None) or (one.boundary.site is not None and (one.sure or not one.boundary.deep))
         else "medium"
     )
-    if graph.reached(one.unit) is None and one.after is None and one.boundary.deep:
+    site = one.boundary.site
+    nameless = site is None or not (site.stage or site.system)
+    if graph.reached(one.unit) is None and one.after is None and (one.boundary.deep or nameless):
         confidence = "medium" if confidence == "high" else "low"
     related = (Step(one.unit.at(one.after), "takes it for done"),) if one.after is not None else ()
     return _finding(graph, one.unit, "floating", one.boundary, (end,), message, confidence, related)
@@ -124,6 +126,17 @@ def _answer(graph: FlowGraph, one: Unchecked) -> Finding:
     lost = (Step(one.caller[0].at(one.caller[1]), "the answer gets lost here"),) if one.caller else ()
     unit = one.caller[0] if one.caller else site.unit
     after = (Step(unit.at(one.after), "takes it for success"),) if one.after is not None else ()
+    if site.stage == "notification" and one.after is None:
+        return _finding(
+            graph,
+            site.unit,
+            "unchecked-response",
+            boundary,
+            (Step(site.at(), "the status is not looked at"),),
+            message,
+            "low",
+            (*lost, *after),
+        )
     confidence: Confidence = "high" if one.after is not None and site.certainty == "sure" and not one.caller else "medium"
     return _finding(
         graph,

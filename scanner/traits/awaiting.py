@@ -109,12 +109,21 @@ def _lost(graph: FlowGraph, unit: UnitRef, event: Event, how: str) -> Floating |
 
 
 def _handles_itself(graph: FlowGraph, unit: UnitRef, event: Event) -> bool:
-    """Whether every unit that the call runs holds its own failures (its calls stand in a try with handlers)."""
+    """Whether every unit that the call runs holds its own failures: what it awaits or returns stands in a try with handlers or has a rejection handler."""
     heads = [e.head for e in graph.edge_of(unit, event) if e.kind == "calls"]
-    return bool(heads) and all(
-        all(any(f.kind == "try" and isinstance(f.node, Try) and f.node.handlers for f in e.frames) for e in head.flow.calls if e.awaited)
-        and any(e.awaited for e in head.flow.calls)
-        for head in heads
+    return bool(heads) and all(_holds(graph, head) for head in heads)
+
+
+def _holds(graph: FlowGraph, unit: UnitRef) -> bool:
+    caught = [e.node for e in unit.flow.calls if isinstance(e.node, Call) and last_name(e.node.callee) == "catch"]
+    waited = [
+        e for e in unit.flow.calls if e.awaited or (e.use in {"returned", "dropped"} and e.outer is None and promises(graph, unit, e))
+    ]
+    waited += [e for e in unit.flow.calls if e.use == "receiver" and promises(graph, unit, e)]
+    return bool(waited) and all(
+        any(f.kind == "try" and isinstance(f.node, Try) and f.node.handlers for f in e.frames)
+        or any(c.start <= e.start and e.end <= c.end for c in caught)
+        for e in waited
     )
 
 

@@ -262,6 +262,14 @@ def test_a_dropped_promise_fires() -> None:
     assert js(code.format("", ".catch((e) => failed.push(e))")) == []
 
 
+def test_a_dropped_promise_whose_unit_holds_its_own_failures_is_silent() -> None:
+    code = "async function send(o) {{ {0} }}\nexport async function run(o) {{ send(o); }}\n"
+    post = "await axios.post('https://erp.example.com/o', o)"
+    assert js(code.format(f"try {{ {post}; }} catch (e) {{ o.error = e; }}")) == []
+    assert js(code.format(f"{post}.catch((e) => {{ o.error = e; }});")) == []
+    assert [i for i, _ in js(code.format(post + ";"))] == [f"{RULE}/floating"]
+
+
 def test_an_async_callback_of_for_each_fires() -> None:
     code = (
         "export async function all(orders) {{ {0}orders.{1}(async (o) => {{ await axios.post('https://erp.example.com/o', o); }}){2}; }}\n"
