@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from flowaudit.scanner.flow.failure import Caught, caught, type_names
+from flowaudit.scanner.flow.uses import mentions
 from flowaudit.scanner.graph import FlowGraph, Site
 from flowaudit.scanner.program import UnitRef
 from flowaudit.scanner.traits.checks import checked
@@ -80,10 +81,23 @@ def second_attempts(graph: FlowGraph) -> Iterator[Second]:
             tried, inner = {e.order for e in handler.tried}, {e.order for e in handler.inner}
             first = next((s for s in by_unit[key] if s.event.order in tried), None)
             again = next((s for s in by_unit[key] if s.event.order in inner and first is not None and s.system == first.system), None)
-            if first is None or again is None or not handler.broad or all(_REFUSED.search(n) for n in type_names(handler.types) or ["?"]):
+            if first is None or again is None or _sorted_out(handler, again) or not handler.broad or all(_REFUSED.search(n) for n in type_names(handler.types) or ["?"]):
                 continue
             yield Second(unit, handler, first, again)
             break
+
+
+def _sorted_out(handler: Caught, again: Site) -> bool:
+    """Whether the handler looks at the failure and leaves before the second attempt for some of them."""
+    for event in handler.inner:
+        if event.kind not in {"raise", "return"} or event.order > again.event.order or not event.guards:
+            continue
+        level = next((i for i, f in enumerate(event.frames) if f.node is handler.handler), len(event.frames))
+        if any(f.kind == "try" for f in event.frames[level + 1 :]):
+            continue
+        if mentions(event.guards[-1].test, handler.names):
+            return True
+    return False
 
 
 def on_a_checked_way(graph: FlowGraph, site: Site, what: str) -> bool:

@@ -143,7 +143,7 @@ def test_stacked_retries() -> None:
         # only refused connects and rate limits are repeated
         (
             "a.py",
-            ("import stripe, time\ndef charge(order):\n    for i in range(3):\n        try:\n            return stripe.PaymentIntent.create(amount=order.total, currency='eur')\n"
+            ("import stripe, time\ndef _charge(order):\n    for i in range(3):\n        try:\n            return stripe.PaymentIntent.create(amount=order.total, currency='eur')\n"
             "        except stripe.error.RateLimitError:\n            time.sleep(2)\n"),
         ),
         # a retry of the shop's own work is not an integration's
@@ -178,10 +178,19 @@ def test_a_finding_stands_at_the_retry_and_shows_the_call() -> None:
 
 def test_a_second_create_in_the_handler() -> None:
     code = (
-        "import stripe\ndef charge(order):\n    try:\n        return stripe.PaymentIntent.create(amount=order.total{key})\n    except {kind}:\n"
+        "import stripe\ndef _charge(order):\n    try:\n        return stripe.PaymentIntent.create(amount=order.total{key})\n    except {kind}:\n"
         "        return stripe.PaymentIntent.create(amount=order.total, confirm=True{key})\n"
     )
     (found,) = audit(RULE, {"a.py": code.format(kind="stripe.error.StripeError", key="")})
     assert (found.id, found.at.line) == ("unsafe-retry/no-key", 5)
     assert ids("a.py", code.format(kind="stripe.error.RateLimitError", key="")) == []
     assert ids("a.py", code.format(kind="stripe.error.StripeError", key=", idempotency_key='o-%s' % order.id")) == []
+    told = "import stripe\ndef _charge(order):\n    try:\n        return stripe.PaymentIntent.create(amount=1)\n    except stripe.error.StripeError as e:\n"
+    told += "        if is_outage(e):\n            raise\n        return stripe.PaymentIntent.create(amount=1, confirm=True)\n"
+    assert ids("a.py", told) == []
+
+
+def test_a_keyless_charge_that_anybody_may_call() -> None:
+    code = "import stripe\ndef %s(order):\n    return stripe.PaymentIntent.create(amount=order.total)\n"
+    assert ids("a.py", code % "charge") == ["unsafe-retry/no-key"]
+    assert ids("a.py", code % "_charge") == []
