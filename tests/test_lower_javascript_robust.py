@@ -186,6 +186,11 @@ def test_deep_types_cost_nothing(text: str) -> None:
     ("export type * from './types';\nf();", "f()"),
     ("import data from './data.json' assert { type: 'json' };\nf(data);", "f(data)"),
     ("const real = await load<typeof import('@/lib/x')>();", "real = await load()"),
+    ("type Pay = typeof import('@/lib/x').pay;\nf();", "f()"),
+    ("const all: import('@/types').Order[] = f() as import('y').K;", "all = f()"),
+    ("const all = new Map<string, import('./x').Order<import('y').Line>>();\nconst x = import('./x').then(f);",
+     'all = new Map()\nx = import("./x").then(f)'),
+    ("interface Rule { name: string;\n  abstract?: string;\n  abstract: string }\nf();", "f()"),
 ])
 def test_newer_syntax_is_read(text: str, shown: str) -> None:
     facts = lowered(text)

@@ -17,7 +17,12 @@ _BLANKED = (
     re.compile(rb"(?<=[{,(] )accessor(?= [#\w])"),
 )
 _ASSERTED = re.compile(rb"(?<=[\"'] )assert(?= ?\{)")  # what `import ... with { type: "json" }` was called first
-_IMPORTED_TYPE = re.compile(rb"\btypeof\s+import\(\s*(?:\"[^\"\n]{0,300}\"|'[^'\n]{0,300}')\s*\)")
+_IMPORTED_TYPE = re.compile(rb"\btypeof\s+import\(\s*(?:\"[^\"\n]{0,300}\"|'[^'\n]{0,300}')\s*\)(?:\.\w{1,100}){0,5}")
+_IMPORTED_MEMBER = re.compile(
+    rb"(?:(?<=[:<|&,(\[=] )|(?<=[<(\[])|(?<= as ))import\(\s*(?:\"[^\"\n]{0,300}\"|'[^'\n]{0,300}')\s*\)\.(?=(?:\w{1,100}\.)?[A-Z]\w{0,100}\b(?![.(]))")
+"""`import("x").Order` as a type is the name after it."""
+_FIELD_WORD = re.compile(rb"([{;,\n]\s{0,100})abstract(?=\??:)")
+"""A property that is called like a modifier."""
 _AMPERSAND = re.compile(rb"(?<!&)&(?![&=])")
 MAX_AMPERSANDS = 2000
 """Ampersands of a file that are looked at."""
@@ -38,6 +43,7 @@ def parsed(data: bytes, parser: Parser, tree: Tree, *, typed: bool) -> Tree:
     for pattern in _BLANKED:
         changed = pattern.sub(_blank, changed)
     changed = _ASSERTED.sub(b"with  ", changed)
+    changed = _FIELD_WORD.sub(rb"\1abstrac_", _IMPORTED_MEMBER.sub(_blank, changed))
     changed = _IMPORTED_TYPE.sub(lambda found: b"any".ljust(len(found[0])), changed)
     if changed != said:
         best = _better(best, parser.parse(changed))
