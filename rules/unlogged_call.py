@@ -99,7 +99,13 @@ def check(graph: FlowGraph) -> Iterator[Finding]:
 # ---- the call itself -----------------------------------------------------------------------------------------------------------
 def _untraced(graph: FlowGraph, site: Site) -> Finding | None:
     unit = site.unit
-    if unit.path not in graph.judged or unit.language == "shell" or harmless(site) or site.certainty == "guessed":
+    if (
+        unit.path not in graph.judged
+        or unit.language == "shell"
+        or harmless(site)
+        or site.certainty == "guessed"
+        or site.url.startswith("/")
+    ):
         return None
     background = graph.reached(unit, "background")
     if background is None and not (_of_orders(site) and (graph.reached(unit) is not None or site.stage not in _ORDER_STAGES)):
@@ -164,6 +170,8 @@ def _quiet_handler(graph: FlowGraph, site: Site) -> Handler | None:
             continue
         for found in caught(site.unit.flow):
             if found.block is node and found.handler is not None and found.broad and not found.raises:
+                if any(w.kind == "return" and w.value is not None for w in found.ways):
+                    return None
                 if not any(speaks(graph, site.unit, e) for e in found.inner) and not any(_uses(e, found) for e in found.inner):
                     return found.handler
     return None
@@ -292,7 +300,7 @@ def _refused(graph: FlowGraph, unit: UnitRef) -> Iterator[Finding]:
     for event in unit.flow.calls:
         known = graph.resolver.known(unit, event)
         name = last_name(event.node.callee) if isinstance(event.node, Call) else ""
-        if not (known is not None and known.symbol.role == "nack") and name not in {"nack", "basic_nack", "basic_reject", "reject"}:
+        if not (known is not None and known.symbol.role == "nack") and name not in {"nack", "basic_nack", "basic_reject"}:
             continue
         in_handler = next((c for c in caught(unit.flow) if event in c.inner), None)
         rejection = unit.unit.kind == "closure" and len(unit.unit.params) == 1 and any(_is_catch(e) for e in graph.callers(unit))

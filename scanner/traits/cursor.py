@@ -35,10 +35,8 @@ class _Write:
 def moved_cursors(graph: FlowGraph, unit: UnitRef) -> Iterator[Suspect]:
     """The cursor writes of a unit that can skip records."""
     writes = [w for e in unit.flow.events if (w := _write(e)) is not None]
-    if not writes or not _reads_cursor(unit, writes):
-        return
-    fetch = _fetch(graph, unit)
-    if fetch is None:
+    fetch = _fetch(graph, unit) if writes else None
+    if fetch is None or not _reads_cursor(unit, writes, fetch):
         return
     seen: set[str] = set()
     for write in writes:
@@ -96,28 +94,24 @@ def _text(expr: Expr) -> str:
             return ""
 
 
-def _reads_cursor(unit: UnitRef, writes: list[_Write]) -> bool:
-    """Whether the unit also reads the cursor: as an attribute, a key, an argument or a local name."""
+def _reads_cursor(unit: UnitRef, writes: list[_Write], fetch: Event) -> bool:
+    """Whether the read asks from the cursor on: it is among the arguments of the fetching call, or in what they were made of."""
     names = {w.name.lower().replace("_", "") for w in writes}
-    own = {id(w.event.node) for w in writes}
-    for event in unit.flow.events:
-        if id(event.node) in own:
-            continue
-        for expr in _exprs(event):
+    call = fetch.node
+    assert isinstance(call, Call)
+    todo: list[Expr] = [*(a.value for a in call.args), call.callee]
+    if any(a.name and a.name.lower() in _SINCE for a in call.args):
+        return True
+    for _ in range(3):
+        deeper: list[Expr] = []
+        for expr in todo:
             for name in _names(expr, 0):
                 flat = name.lower().replace("_", "")
                 if any(n in flat or (CURSOR.search(name) and flat in n) for n in names) or name.lower() in _SINCE:
                     return True
+                deeper.extend(d.node.value for d in unit.flow.assigns.get(name, ()) if isinstance(d.node, Assign) and d.order < fetch.order)
+        todo = deeper
     return False
-
-
-def _exprs(event: Event) -> list[Expr]:
-    node = event.node
-    if isinstance(node, Call):
-        return [a.value for a in node.args] + [Name(0, 0, a.name) for a in node.args if a.name] + [node.callee]
-    if isinstance(node, Assign):
-        return [node.value]
-    return [node] if event.kind == "test" and isinstance(node, Name | Attr | Op) else []
 
 
 def _names(expr: Expr, depth: int) -> Iterator[str]:

@@ -33,12 +33,13 @@ def lost_updates(graph: FlowGraph, unit: UnitRef) -> Iterator[Suspect]:
         return
     if _locked(graph, unit, 0, set()):
         return
-    seen: set[str] = set()
-    for event, subject, field, saved in found:
-        if f"{subject}.{field}" in seen:
-            continue
-        seen.add(f"{subject}.{field}")
-        steps = (Step(unit.at(saved), "saved"),) if saved is not event else ()
+    groups: dict[int, list[tuple[Event, str, str, Event]]] = {}
+    for hit in found:
+        groups.setdefault(hit[3].start, []).append(hit)
+    for start in sorted(groups):
+        event, subject, field, saved = groups[start][0]
+        more = [Step(unit.at(e), f"{s}.{f} too") for e, s, f, _ in groups[start][1:]]
+        steps = (*([Step(unit.at(saved), "saved")] if saved is not event else []), *more)
         yield Suspect(
             Step(unit.at(event), f"{field} is read, changed and saved"),
             f"{subject}.{field} is read, changed in memory and saved without a lock: of two orders at the same moment one change is lost.",

@@ -11,6 +11,8 @@ from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.graph import FlowGraph, Site
 from flowaudit.scanner.program import ClassRef, UnitRef, dotted, last_name
 
+_GIVEN = frozenset({"withTransaction", "with_transaction", "transacting", "useTransaction", "using", "withManager", "withConnection"})
+
 
 @dataclass(slots=True, eq=False)
 class Outgoing:
@@ -43,7 +45,7 @@ def outgoing(graph: FlowGraph, unit: UnitRef) -> Iterator[Outgoing]:
             continue
         if event.use == "argument" and event.outer is not None and _composes(graph, unit, event.outer):
             continue
-        if _waits(graph, unit, event) or after_commit_by_default(graph, unit.language):
+        if _waits(graph, unit, event) or _shares(event) or after_commit_by_default(graph, unit.language):
             continue
         call = event.node
         assert isinstance(call, Call)
@@ -76,6 +78,20 @@ def _waits(graph: FlowGraph, unit: UnitRef, event: Event) -> bool:
     for expr in exprs:
         owners.extend(v.ref for v in graph.resolver.values(expr, unit, event.path) if isinstance(v.ref, ClassRef))
     return any(_says_after(graph, owner) for owner in owners)
+
+
+def _shares(event: Event) -> bool:
+    """Whether the message is given the transaction, so that it is written with it: `bus.withTransaction(tx).emit()`, `send(name, data, {transaction})`."""
+    call = event.node
+    assert isinstance(call, Call)
+    base = getattr(call.callee, "base", None)
+    if isinstance(base, Call) and last_name(base.callee) in _GIVEN:
+        return True
+    named = {a.name for a in call.args if a.name}
+    for arg in call.args:
+        if isinstance(arg.value, Table):
+            named |= {str(p.key.value) for p in arg.value.pairs if isinstance(p.key, Const)}
+    return bool(named & {"transaction", "transacting", "trx", "tx", "db"})
 
 
 def _says_after(graph: FlowGraph, cls: ClassRef) -> bool:

@@ -19,6 +19,10 @@ _INBOUND = re.compile(
 )
 """Words of handlers that a partner's server calls, by route, hook, class or function name."""
 _LOOSE = re.compile(r"callback|notification|notify", re.IGNORECASE)
+_TRADE = re.compile(
+    r"pay|gateway|checkout|bank|courier|carrier|shipping|transaction|order|invoice|refund|processor|merchant", re.IGNORECASE
+)
+"""What makes a "callback" or "notification" one of a partner."""
 _OWN = re.compile(
     r"(?:create|update|delete|destroy|list|edit|register|save|test|send|dispatch|trigger|retry|subscribe|remove|add|manage|config\w*|settings?|render|show|index)_?webhooks?"
     r"|webhooks?_?(?:create|update|delete|destroy|list|settings?|config|details?|subscription|management|admin|form|page|sender|dispatch\w*|events?_?list)",
@@ -100,7 +104,7 @@ def _inbound(entry: EntryPoint) -> bool:
         return False
     if entry.kind == "hook":
         return bool(re.search(r"^woocommerce_api_", entry.name)) or bool(re.search(r"webhook|ipn", unit.name, re.IGNORECASE))
-    return bool(_INBOUND.search(words)) or (entry.kind == "webhook" and bool(_LOOSE.search(words)))
+    return bool(_INBOUND.search(words)) or (entry.kind == "webhook" and bool(_LOOSE.search(words)) and bool(_TRADE.search(words)))
 
 
 def _hook(graph: FlowGraph, unit: UnitRef, name: str, entry: EntryPoint | None) -> Hook | None:

@@ -34,6 +34,7 @@ def test_enqueue_inside_a_transaction(body: str) -> None:
     [
         "  await prisma.$transaction(async (tx) => {\n    await tx.order.create({ data: order });\n  });\n  await mails.add('confirm', { id: order.id });",
         "  await prisma.order.create({ data: order });\n  await mails.add('confirm', { id: order.id });",
+        "  await prisma.$transaction(async (tx) => {\n    await mails.withTransaction(tx).add('confirm', { id: order.id });\n  });",
     ],
 )
 def test_enqueue_after_the_transaction(body: str) -> None:

@@ -73,6 +73,12 @@ def test_a_route_of_a_person_or_of_the_shops_own_settings_is_no_webhook() -> Non
     assert audit(RULE, {"shop/hooks.py": code.replace("acme_webhook", "create_webhook").replace("/webhooks/acme", "/webhooks")}) == []
 
 
+def test_a_notification_of_the_shops_own_is_no_webhook() -> None:
+    code = FLASK.format(body=PAID, more="", decorator="# plain").replace("acme_webhook", "save_notification")
+    assert audit(RULE, {"shop/hooks.py": code.replace("/webhooks/acme", "/admin/notification")}) == []
+    assert len(audit(RULE, {"shop/hooks.py": code.replace("/webhooks/acme", "/payment/notification")})) == 1
+
+
 def test_checked_only_after_acting() -> None:
     body = PAID + MAC + "    if not hmac.compare_digest(good, request.headers['X-Signature']):\n        abort(403)\n"
     found = audit(RULE, {"shop/hooks.py": FLASK.format(body=body, more="", decorator="# plain")})
