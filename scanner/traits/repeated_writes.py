@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.flow.failure import Caught, caught, type_names
 from flowaudit.scanner.flow.uses import mentions
 from flowaudit.scanner.graph import FlowGraph, Site
@@ -56,6 +57,11 @@ def repeats_ambiguously(graph: FlowGraph, policy: Policy) -> bool:
         if any("idempot" in name.lower() for name in policy.unit.flow.assigns):
             return False
     return not any(_GUARDED.search(n) for n in names)
+_DONE = re.compile(
+    r"stat(?:us|e)|paid|process|already|exist|captur|refund|charg|lock|done|complet|cancel|intent|transaction|reference|sent|flag|count|balance|amount|"
+    r"_at\b|At\b|draft|submit|pending|open|can[A-Z_]|is[A-Z_]|has[A-Z_]",
+)
+"""Words of tests that ask whether the work was done."""
 
 
 @dataclass(slots=True, eq=False)
@@ -81,7 +87,9 @@ def second_attempts(graph: FlowGraph) -> Iterator[Second]:
             tried, inner = {e.order for e in handler.tried}, {e.order for e in handler.inner}
             first = next((s for s in by_unit[key] if s.event.order in tried), None)
             again = next((s for s in by_unit[key] if s.event.order in inner and first is not None and s.system == first.system), None)
-            if first is None or again is None or _sorted_out(handler, again) or not handler.broad or all(_REFUSED.search(n) for n in type_names(handler.types) or ["?"]):
+            if first is None or again is None or _sorted_out(handler, again) or not handler.broad:
+                continue
+            if all(_REFUSED.search(n) for n in type_names(handler.types) or ["?"]):
                 continue
             yield Second(unit, handler, first, again)
             break
@@ -100,9 +108,15 @@ def _sorted_out(handler: Caught, again: Site) -> bool:
     return False
 
 
+def _checks(graph: FlowGraph, unit: UnitRef, event: Event) -> bool:
+    """Whether a check keeps an event from being done twice: that a record is there at all says nothing of that."""
+    found = checked(graph, unit, event)
+    return bool(found) and (found != "stored" or any(_DONE.search(words(g.test)) for g in event.guards))
+
+
 def on_a_checked_way(graph: FlowGraph, site: Site, what: str) -> bool:
     """Whether a check on stored state stands before a call, in its unit or at any hop of the way from the entry point."""
-    if checked(graph, site.unit, site.event):
+    if _checks(graph, site.unit, site.event):
         return True
     reach = graph.reach(what)
     at = site.unit
@@ -111,7 +125,7 @@ def on_a_checked_way(graph: FlowGraph, site: Site, what: str) -> bool:
     edge = reach.via.get(at.key)
     hops = 0
     while edge is not None and hops < 8:
-        if edge.event is not None and checked(graph, edge.tail, edge.event):
+        if edge.event is not None and _checks(graph, edge.tail, edge.event):
             return True
         edge = reach.via.get(edge.tail.key)
         hops += 1

@@ -14,6 +14,7 @@ from flowaudit.scanner.facts import (
     Body,
     Call,
     Choice,
+    Closure,
     Const,
     Exit,
     Expr,
@@ -346,6 +347,10 @@ def _pause(graph: FlowGraph, unit: UnitRef, events: list[Event]) -> float | None
     """The wait between tries: the first sleep's constant, None when it is worked out, 0 when there is none."""
     found: float | None = 0.0
     for event in events:
+        if event.kind == "closure" and isinstance(event.node, Closure):  # `await new Promise(done => setTimeout(done, ms))`
+            inner = graph.program.units.get(f"{unit.path}::{event.node.unit}")
+            if inner is not None and any(isinstance(e.node, Call) and is_sleep(last_name(e.node.callee)) for e in inner.flow.calls):
+                return None
         if event.kind != "call" or not isinstance(event.node, Call):
             continue
         name = last_name(event.node.callee)

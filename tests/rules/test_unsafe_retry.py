@@ -194,3 +194,12 @@ def test_a_keyless_charge_that_anybody_may_call() -> None:
     code = "import stripe\ndef %s(order):\n    return stripe.PaymentIntent.create(amount=order.total)\n"
     assert ids("a.py", code % "charge") == ["unsafe-retry/no-key"]
     assert ids("a.py", code % "_charge") == []
+
+
+def test_a_promise_that_waits_is_a_pause() -> None:
+    code = (
+        "const axios = require('axios');\nasync function push(o) {\n  for (let i = 0; i < 5; i++) {\n    try { return await axios.get('https://erp.example.com/o'); }\n"
+        "    catch (e) { await new Promise((done) => %s); }\n  }\n}\n"
+    )
+    assert ids("a.js", code % "setTimeout(done, 1000)") == []
+    assert ids("a.js", code % "done()") == ["unsafe-retry"]
