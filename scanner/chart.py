@@ -206,7 +206,8 @@ class _Chart:
         return key
 
     def _lane_of(self, entry: EntryPoint, groups: dict[str, list[Site]]) -> str:
-        said = lane_of_words(command_label(entry.name), entry.unit.unit.name, "/".join(entry.unit.path.split("/")[-2:]))
+        texts = (command_label(entry.name), entry.unit.unit.name, "/".join(entry.unit.path.split("/")[-2:]))
+        said = lane_of_words(*texts) or self._spoken(" ".join(texts))
         if entry.kind in {"route", "api"}:
             return said or "storefront"
         votes: dict[str, int] = {}
@@ -216,6 +217,13 @@ class _Chart:
             if name != "other":
                 votes[name] = votes.get(name, 0) + len(sites)
         return min(votes, key=lambda name: (-votes[name], LANES.index(name))) if votes else said or "other"
+
+    def _spoken(self, text: str) -> str:
+        """The lane of a known system that a name speaks of ("hooks/stripe/"), "" when it speaks of none."""
+        words = {part.lower() for part in _PART.findall(text)}
+        named = (entry for name in sorted(words) if (entry := self.graph.catalog.entries.get(name)) is not None and entry.kind == "system")
+        found = (lane(entry.system_kind, entry.stage) for entry in named)
+        return next((name for name in found if name != "other"), "")
 
     def _stage_of(self, groups: dict[str, list[Site]]) -> str:
         stages = [site.stage for system in sorted(groups) for site in groups[system] if site.stage]

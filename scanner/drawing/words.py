@@ -1,0 +1,79 @@
+"""The words of the map: lanes, kinds, guards and vectors as a reader sees them, and how wide a word is."""
+
+from __future__ import annotations
+
+import unicodedata
+
+LANES = {
+    "storefront": "Storefront", "payment": "Payment", "order": "Order core", "erp": "ERP and warehouse", "fulfilment": "Fulfilment and courier",
+    "notification": "Notifications", "other": "Other",
+}  # fmt: skip
+"""Lane -> title, from top to bottom."""
+KINDS = {
+    "system": "system", "route": "route", "webhook": "webhook", "consumer": "queue consumer", "task": "background task", "schedule": "schedule",
+    "command": "command", "event": "event handler", "hook": "hook", "api": "public function", "script": "script", "code": "code, start not known",
+    "queue": "queue", "topic": "topic",
+}  # fmt: skip
+PLURALS = {
+    "system": "systems", "route": "routes", "webhook": "webhooks", "consumer": "queue consumers", "task": "background tasks", "schedule": "schedules",
+    "command": "commands", "event": "event handlers", "hook": "hooks", "api": "public functions", "script": "scripts", "code": "files, start not known",
+    "queue": "queues", "topic": "topics",
+}  # fmt: skip
+EDGES = {"requests": "calls", "enqueues": "queues work for", "starts": "starts", "schedules": "starts", "receives": "receives from"}
+GUARDS = {"timeout": "time limit", "retry": "retry", "idempotency": "protection against doing it twice", "log": "log"}
+LETTERS = {"timeout": "T", "retry": "R", "idempotency": "I", "log": "L"}
+STATES = {"present": "present", "absent": "missing", "unknown": "not known", "mixed": "on some calls only"}
+MARKS = {"present": "", "absent": "✕", "unknown": "?", "mixed": "~"}
+VECTORS = {
+    "lost": ("Lost", "an order or a message disappears"),
+    "duplicated": ("Done twice", "a charge, a parcel or an order is made twice"),
+    "inconsistent": ("Contradicting", "two records say different things"),
+    "stuck": ("Stuck", "an order stays where it is"),
+    "delayed": ("Late", "an order is handled too late"),
+    "invisible": ("Unseen", "something fails and nobody learns of it"),
+}
+STAGES = {
+    "checkout": "checkout", "payment": "payment", "order": "order", "export": "export to the ERP", "fulfilment": "fulfilment", "invoice": "invoice",
+    "return": "return", "notification": "notification", "catalogue": "catalogue", "": "not known",
+}  # fmt: skip
+LEVELS = ("error", "warning", "note")
+_NARROW = frozenset("iljft.,:;'|!/()[]{}I \\`-")
+_WIDE = frozenset("mwMW@%&—…")
+
+
+def width(text: str, size: float = 13.0) -> float:
+    """A generous estimate of a text's width in pixels in a sans-serif type of `size` pixels."""
+    total = 0.0
+    for char in text:
+        if char in _NARROW:
+            total += 0.42
+        elif char in _WIDE or unicodedata.east_asian_width(char) in {"W", "F"}:
+            total += 1.02
+        elif char.isupper() or char.isdigit() or char in "_~<>=+#$?":
+            total += 0.74
+        else:
+            total += 0.63
+    return total * size
+
+
+def cut(text: str, room: float, size: float = 13.0) -> str:
+    """The text, or as much of its beginning and end as fits into `room` pixels."""
+    if width(text, size) <= room:
+        return text
+    keep = len(text) - 1
+    while keep > 2 and width(text[: (keep * 3 + 4) // 5] + "…" + text[len(text) - keep * 2 // 5 :], size) > room:
+        keep -= 1
+    return text[: (keep * 3 + 4) // 5] + "…" + text[len(text) - keep * 2 // 5 :]
+
+
+def lines(text: str, room: float, size: float = 13.0) -> tuple[str, ...]:
+    """A label on one line or two, broken where a name breaks (space, slash, dot, dash, colon); cut in the middle when two lines are too few."""
+    if width(text, size) <= room:
+        return (text,)
+    best = 0
+    for index in range(1, len(text)):
+        if text[index - 1] in " /._-:>\\" and width(text[:index], size) <= room:
+            best = index
+    if not best:
+        return (cut(text, room, size),)
+    return (text[:best].rstrip(), cut(text[best:].lstrip(), room, size))
