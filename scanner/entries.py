@@ -83,7 +83,11 @@ def retried(unit: UnitRef, known: Known, options: dict[str, Expr]) -> bool:
         return True
     for event in unit.flow.calls:
         call = event.node
-        if isinstance(call, Call) and last_name(call.callee) == "retry" and dotted(call.callee).split(".")[0] in {"self", "task", unit.name}:
+        if (
+            isinstance(call, Call)
+            and last_name(call.callee) == "retry"
+            and dotted(call.callee).split(".")[0] in {"self", "task", unit.name}
+        ):
             return True
     fields = unit.owner.cls.fields if unit.owner is not None else ()
     return any(last_name(f.target) in RETRY_FIELDS and not (isinstance(f.value, Const) and f.value.value in {0, 1, None}) for f in fields)
@@ -158,7 +162,8 @@ def registered(graph: FlowGraph, unit: UnitRef) -> Iterator[EntryPoint]:
         known = graph.resolver.known(unit, event)
         if known is None or known.symbol.role != "entry":
             continue
-        name = literal(call.args[0].value)
+        named = (literal(found) for p in known.symbol.topic if (found := place(call, p)) is not None)
+        name = literal(call.args[0].value) or next(named, "")
         options = {a.name or str(i): a.value for i, a in enumerate(call.args)}
         places = known.symbol.handler
         chosen = [found for p in places if (found := place(call, p)) is not None]

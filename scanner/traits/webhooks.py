@@ -104,7 +104,14 @@ def _inbound(entry: EntryPoint) -> bool:
         return False
     if entry.kind == "hook":
         return bool(re.search(r"^woocommerce_api_", entry.name)) or bool(re.search(r"webhook|ipn", unit.name, re.IGNORECASE))
-    return bool(_INBOUND.search(words)) or (entry.kind == "webhook" and bool(_LOOSE.search(words)) and bool(_TRADE.search(words)))
+    return bool(_INBOUND.search(words)) or (
+        entry.kind == "webhook" and bool(_LOOSE.search(words)) and (bool(_TRADE.search(words)) or _says_webhook(unit))
+    )
+
+
+def _says_webhook(unit: UnitRef) -> bool:
+    """Whether the handler itself speaks of a webhook (`WEBHOOK_SECRET`)."""
+    return any("webhook" in last_name(p).lower() for e in unit.flow.events for x in exprs(e) for p in walk(x) if isinstance(p, Name | Attr))
 
 
 def _hook(graph: FlowGraph, unit: UnitRef, name: str, entry: EntryPoint | None) -> Hook | None:

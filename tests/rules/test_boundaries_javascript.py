@@ -142,3 +142,30 @@ def test_message_refused_without_a_line() -> None:
     code = "export function start(subscription, process) {\n  subscription.on('message', (message) => {\n    process(message)\n      .then(() => { message.ack(); })\n      .catch((err) => { message.nack(); %s });\n  });\n}\n"
     assert [f.id for f in audit("unlogged-call", {"src/listen.ts": code % ""})] == ["unlogged-call/no-cause"]
     assert audit("unlogged-call", {"src/listen.ts": code % "console.error('failed', message.id, err);"}) == []
+
+
+def test_convex_route_with_a_check_that_a_missing_header_passes() -> None:
+    code = """import { httpRouter } from "convex/server";
+import { httpAction } from "./_generated/server";
+const http = httpRouter();
+http.route({
+  path: "/pair-callback",
+  method: "POST",
+  handler: httpAction(async (ctx, request) => {
+    const secret = process.env.PARTNER_WEBHOOK_SECRET ?? "";
+    const provided = request.headers.get("X-Secret-Token") ?? "";
+    %s
+    const update = await request.json();
+    await fetch("https://api.telegram.org/bot/sendMessage", { method: "POST", body: JSON.stringify(update) });
+    return new Response("OK");
+  }),
+});
+export default http;
+"""
+    loud = 'if (provided && secret && !(await timingSafeEqual(provided, secret))) { return new Response("OK"); }'
+    quiet = 'if (!provided || !secret || !(await timingSafeEqual(provided, secret))) { return new Response("OK"); }'
+    generated = {
+        "convex/_generated/server.js": "import { httpActionGeneric } from 'convex/server';\nexport const httpAction = httpActionGeneric;\n"
+    }
+    assert lines(audit("unverified-webhook", {**generated, "convex/http.ts": code % loud})) == [("unverified-webhook", 10)]
+    assert audit("unverified-webhook", {**generated, "convex/http.ts": code % quiet}) == []
