@@ -31,11 +31,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flowaudit.scanner.facts import Setting
+from flowaudit.scanner.firing.interval import Interval
 from flowaudit.scanner.graph import FlowGraph
 from flowaudit.scanner.rule import Confidence, Finding, Rule, Step, Vector
+from flowaudit.scanner.traits.charts import wrong_key
 from flowaudit.scanner.traits.clock import clock_change
 from flowaudit.scanner.traits.dangling import dangling
 from flowaudit.scanner.traits.jobs import Job, jobs
+from flowaudit.scanner.traits.reschedules import unasked
+from flowaudit.scanner.traits.rescheduling import fragile
+from flowaudit.scanner.traits.said import contradiction
 
 RULE = Rule(
     id="schedule-fault",
@@ -50,6 +56,7 @@ RULE = Rule(
         "too-often": "It fires far more often than such an expression is meant to.",
         "uneven-step": "The step does not divide its range, so one gap is shorter.",
         "day-rule": "Day of month and day of week are both set, which means OR on most schedulers.",
+        "comment": "The comment at the entry names another time.",
         "dst": "The clock change skips or repeats it.",
         "no-catch-up": "A run missed in downtime is not made up.",
         "dangling": "What it starts does not exist.",
@@ -84,18 +91,108 @@ def check(graph: FlowGraph) -> Iterator[Finding]:
                 "medium",
                 "lost",
             )
+        if _counts_from_start(job):
+            yield _finding(
+                job,
+                "no-catch-up",
+                f"{job.label} runs {job.gap / 3600:g} hours after {job.entry.name if job.entry else 'the scheduler'} was started: each restart puts it off, "
+                "and a daily restart cancels it",
+                "medium",
+                "lost",
+            )
+        words = contradiction(job)
+        if words:
+            yield _finding(job, "comment", f"{job.label}: {words}", "medium", "delayed")
+        yield from _platform(graph, job)
         missing = dangling(graph, job)
         if missing is not None:
             yield _finding(job, "dangling", missing.words, missing.confidence, "lost", missing.related)
+    yield from _elsewhere(graph)
+
+
+def _counts_from_start(job: Job) -> bool:
+    """An interval of a day or so on a scheduler that forgets when it last ran."""
+    forgets = job.entry is not None and job.entry.catch_up == "none"
+    return forgets and isinstance(job.expression, Interval) and 20 * 3600 <= job.gap <= 32 * 86400
+
+
+def _platform(graph: FlowGraph, job: Job) -> Iterator[Finding]:
+    """What the platform itself does not take: a removed API version, a value that nobody reads, a task that stays failed."""
+    removed = job.entry and next((c["default"] for c in job.entry.config if c["key"] == f"apiVersion {job.options.get('apiVersion')}"), "")
+    if removed and "removed" in removed:
+        yield _finding(
+            job, "invalid", f"{job.schedule.name} asks for {job.options['apiVersion']}, {removed}: it is never created", "high", "lost"
+        )
+    wrong = wrong_key(graph, job.file, job.schedule) if job.options.get("schedule_from") else None
+    if wrong is not None:
+        key, own, (values, value), (file, sibling) = wrong
+        yield _finding(
+            job,
+            "dangling",
+            f"it reads .Values.{key}, the schedule of {file.path.rpartition('/')[2]}; its own {own} ({value.when}) is read by no template",
+            "medium",
+            "delayed",
+            (
+                Step(values.locate(value.start, value.end), "the value that nobody reads"),
+                Step(file.locate(sibling.start, sibling.end), "reads the same key"),
+            ),
+        )
+    if job.schedule.platform == "shopware-scheduled-task" and "reschedule_on_failure" not in job.options:
+        why, step = fragile(graph, job)
+        if step is not None:
+            yield _finding(
+                job,
+                "no-catch-up",
+                f"{job.schedule.name} stays in the state failed after one exception, and {why}: it never runs again by itself",
+                "medium",
+                "lost",
+                (step,),
+            )
+
+
+def _elsewhere(graph: FlowGraph) -> Iterator[Finding]:
+    """Faults that stand at no schedule entry: a scheduler that is told not to start, work put on it again and again."""
+    for path in sorted(graph.judged & graph.program.files.keys()):
+        file = graph.program.files[path]
+        for fact in file.facts:
+            if isinstance(fact, Setting) and fact.key == "quartz.autoStartup" and fact.value is False:
+                yield Finding(
+                    rule=RULE.id,
+                    variant="never",
+                    at=file.locate(fact.start, fact.end),
+                    message="The scheduler is told not to start by itself: unless code starts it, no job of this application ever runs.",
+                    confidence="medium",
+                    vector="lost",
+                    key=f"quartz|autoStartup|{path}",
+                    looked=("the setting", "other settings of the file"),
+                    entry="schedule",
+                    fix="Let the scheduler start (`autoStartup: true`), or start it in code once the application is up.",
+                )
+    for put in unasked(graph):
+        yield Finding(
+            rule=RULE.id,
+            variant="too-often",
+            at=put.unit.at(put.event),
+            message=f"{put.function} puts {put.hook} on the scheduler each time this runs, without asking whether it is pending: it piles up.",
+            confidence="medium",
+            vector="duplicated",
+            key=f"{put.function}|{put.hook}|{put.unit.unit.name}",
+            path=graph.path_to(put.unit),
+            looked=("a question for a pending one in the function and its callers", "the unique flag", "activation hooks"),
+            entry="schedule",
+            fix="Ask as_has_scheduled_action() or wp_next_scheduled() first, or pass the unique flag.",
+        )
 
 
 def _expression(job: Job) -> Iterator[Finding]:
     if job.problem and not job.options.get("problem"):
         yield _finding(job, "invalid", f"the schedule {job.schedule.when!r} is refused: {job.problem}", "high", "lost")
-    if job.expression is None:
+    if job.expression is None or job.fed:
         return
     if job.expression.never:
-        yield _finding(job, "never", f"the schedule {job.schedule.when!r} never fires", "high", "lost")
+        # CronJobs that are started by hand alone carry 31 February by habit
+        habit = job.schedule.platform == "kubernetes-cronjob"
+        yield _finding(job, "never", f"the schedule {job.schedule.when!r} never fires", "low" if habit else "high", "lost")
         return
     seen: set[str] = set()
     for caution in job.expression.warnings:

@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from flowaudit.scanner.facts import Call, Const
+from flowaudit.scanner.facts import Call, Const, Setting
 from flowaudit.scanner.graph import FlowGraph
 from flowaudit.scanner.program import UnitRef, last_name
 from flowaudit.scanner.rule import Confidence, Finding, Rule, Step
@@ -46,11 +46,14 @@ RULE = Rule(
     variants={"exit-code-lost": "A failure ends with exit code 0."},
 )
 
+_HOUSEKEEPING = frozenset({"rm", "mkdir", "cd", "kill", "docker", "git", "chmod", "chown", "ln", "touch", "umount"})
+"""Commands whose failure is expected and harmless beside the job's own."""
 _QUIET_ENDS = frozenset({"echo", "printf", "true", ":", "date", "logger", "rm", "touch", "sleep"})
 
 
 def check(graph: FlowGraph) -> Iterator[Finding]:
     """One finding a job, at its entry."""
+    yield from _unmailed(graph)
     for job in jobs(graph):
         if not job.commands or (job.entry is not None and job.entry.notifies) or _reports(graph, job):
             continue
@@ -70,6 +73,41 @@ def check(graph: FlowGraph) -> Iterator[Finding]:
                 entry="schedule",
                 fix=RULE.remedy,
             )
+
+
+def _unmailed(graph: FlowGraph) -> Iterator[Finding]:
+    """Airflow: mail on failure is switched off, no callback stands in, although an address is given or other DAGs mail."""
+    dags = [j for j in jobs(graph) if j.schedule.platform == "airflow"]
+    others = any(j.options.get("email_on_failure") is True or j.options.get("on_failure_callback") for j in dags)
+    shared: dict[tuple[str, str], list[Job]] = {}
+    for job in dags:
+        options = job.options
+        if options.get("email_on_failure") is False and not options.get("on_failure_callback") and not options.get("open"):
+            if options.get("email") or others:
+                shared.setdefault((job.file.path, str(options.get("args") or job.schedule.name)), []).append(job)
+    for (_path, args), group in shared.items():
+        first = group[0]
+        at = next(
+            (
+                first.file.locate(f.start, f.end)
+                for f in first.file.facts
+                if isinstance(f, Setting) and f.key == "airflow.email_on_failure" and f.scope == f"airflow:{args}" and f.value is False
+            ),
+            first.at,
+        )
+        names = ", ".join(sorted(j.schedule.name for j in group))
+        yield Finding(
+            rule=RULE.id,
+            at=at,
+            message=f"{names}: mail on failure is switched off and nothing else tells of a failed run.",
+            confidence="medium",
+            vector="invisible",
+            key=f"airflow|{names[:120]}",
+            related=tuple(Step(j.at, "a DAG with these arguments") for j in group[:10]),
+            looked=("email_on_failure", "on_failure_callback", "default_args"),
+            entry="schedule",
+            fix="Switch the mail on, or give the DAG an on_failure_callback.",
+        )
 
 
 def _reports(graph: FlowGraph, job: Job) -> bool:
@@ -100,9 +138,9 @@ def _why(job: Job) -> tuple[str, str, Confidence, Step | None] | None:
         return "", "output and errors go to /dev/null and nothing else tells of a failure", "medium", None
     if job.options.get("MAILTO") == "" and any(c.stderr == "mail" for c in job.commands):
         return "", 'MAILTO="" throws cron\'s mail away and the errors go nowhere else', "medium", None
-    tolerated = next((c for c in job.commands if c.tolerated), None)
+    tolerated = next((c for c in job.commands if c.tolerated and c.program not in _HOUSEKEEPING), None)
     if tolerated is not None:
-        return "exit-code-lost", "`|| true` turns every failure into success", "medium", None
+        return "exit-code-lost", "`|| true` (or `|| exit 0`) turns every failure into success", "medium", None
     http = next(
         (c for c in job.commands if c.what.kind == "http" and c.what.http is not None and c.program.rpartition("/")[2] == "curl"), None
     )

@@ -14,6 +14,7 @@ from flowaudit.scanner.facts import (
     Call,
     Const,
     Eval,
+    Exit,
     Expr,
     If,
     Loop,
@@ -35,6 +36,8 @@ MAIL = "mail"
 """Where output goes that nothing redirects: cron mails it, other schedulers keep it in their own log."""
 DROPPED = "/dev/null"
 MAX_WRAPPERS = 12
+ASKS = frozenset({"flock", "test", "[", "[[", "pgrep", "pidof", "grep", "which", "command", "type", "mkdir", "lockfile", "ping", "nc", "id", "hash", "set"})
+"""Programs that only ask whether to go on: `flock -n 9 || exit 0` hides nothing."""
 LOGGERS = frozenset({"logger", "systemd-cat", "tee", "ts", "multilog", "svlogd", "rotatelogs", "cronolog"})
 """Programs at the end of a pipe that keep what they read."""
 
@@ -164,7 +167,10 @@ def _stmt(stmt: Stmt, around: _Around) -> Iterator[Command]:
                 around.shared.pop("$" + stmt.target.id, None)
         yield from _expr(stmt.value, replace(around, stdout="pipe"))
     elif isinstance(stmt, If):
-        yield from _expr(stmt.test, around)
+        asked = list(_expr(stmt.test, around))
+        if asked and _gives_up_well(stmt) and asked[-1].program.rpartition("/")[2] not in ASKS:
+            asked[-1] = replace(asked[-1], tolerated=True)
+        yield from asked
         yield from _body(stmt.then, replace(around, when="branch"))
         yield from _body(stmt.orelse, replace(around, when="branch"))
     elif isinstance(stmt, Loop):
@@ -175,6 +181,14 @@ def _stmt(stmt: Stmt, around: _Around) -> Iterator[Command]:
             yield from _body(case.body, replace(around, when="branch"))
     elif isinstance(stmt, Region):
         yield from _body(stmt.body, _redirected(stmt.context, around))
+
+
+def _gives_up_well(stmt: If) -> bool:
+    """`work || exit 0`: any failure of the test ends the script as a success."""
+    if not (isinstance(stmt.test, Op) and stmt.test.op == "not" and len(stmt.then) == 1 and not stmt.orelse):
+        return False
+    end = stmt.then[0]
+    return isinstance(end, Exit) and end.kind == "exit" and isinstance(end.code, Const) and str(end.code.value) == "0"
 
 
 def _redirected(context: Expr, around: _Around) -> _Around:
@@ -299,7 +313,8 @@ def _command(call: Call, around: _Around) -> Iterator[Command]:
             if text is None or len(wrappers) >= MAX_WRAPPERS:
                 yield _made(call, [None], inside)
                 return
-            yield from _body(parse_command(text, 0, lambda _index, place=place: place.start), inside)  # type: ignore[misc]
+            # a part that is not known must not read as a redirection
+            yield from _body(parse_command(text.replace(UNKNOWN_VALUE, "${unread}"), 0, lambda _index, place=place: place.start), inside)  # type: ignore[misc]
             return
         if peeled.inner < 0:
             words = [_base(words[0]), *words[1:]]

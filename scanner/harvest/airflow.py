@@ -1,13 +1,15 @@
 """Airflow DAGs: `with DAG(...)`, `x = DAG(...)` and `@dag(...)` with a cron expression, a preset or a timedelta.
 
 A DAG without a schedule is none. Options: catchup, max_active_runs, max_active_tasks, dagrun_timeout (seconds), depends_on_past, retries,
-on_failure_callback, email_on_failure, sla. The zone is that of `start_date`; Airflow's own is UTC. Source: Airflow documentation, "DAGs", "Cron & Time Intervals".
+on_failure_callback, email_on_failure, sla, args (the name of shared
+default_args), open (keywords not known). The
+zone is that of `start_date`; Airflow's own is UTC. Source: Airflow documentation, "DAGs", "Cron & Time Intervals".
 """
 from __future__ import annotations
 
 import re
 
-from flowaudit.scanner.facts import UNKNOWN_VALUE, Binding, Call, Const, Expr, Fact, FileFacts, Scalar, Schedule
+from flowaudit.scanner.facts import UNKNOWN_VALUE, Binding, Call, Const, Expr, Fact, FileFacts, Items, Name, Scalar, Schedule, Setting
 from flowaudit.scanner.firing import CronError, parse
 from flowaudit.scanner.harvest.values import Reader, entries, keyword, last, walk
 
@@ -44,7 +46,17 @@ def harvest(facts: FileFacts) -> tuple[Fact, ...]:
             if function is not None:
                 target, _, name = reader.callable_target(function)
                 callables.append(Binding(node.start, node.end, "task", reader.text(keyword(node, "task_id")), "" if name else target, "airflow", name))
-    return (*_joined(out, callables), *callables)
+    return (*_joined(out, callables), *callables, *_mails(reader))
+
+
+def _mails(reader: Reader) -> list[Fact]:
+    """`args["email_on_failure"] = False`: where notices are switched off for all DAGs that share the arguments."""
+    return [
+        Setting(stmt.start, stmt.end, f"airflow.{key}", reader.scalar(stmt.value), f"airflow:{name}")
+        for name, stmts in reader.items.items()
+        for key, stmt in stmts
+        if key == "email_on_failure"
+    ]
 
 
 def _joined(found: list[Fact], callables: list[Binding]) -> list[Fact]:
@@ -65,12 +77,18 @@ def _dag(call: Call, name: str, reader: Reader, unit: str) -> list[Fact]:
         value = keyword(call, key)
         if value is not None:
             options[key] = reader.scalar(value)
+    for arg in call.args:
+        if arg.splat:
+            options["open"] = True
     limit = keyword(call, "dagrun_timeout")
     if limit is not None:
         options["dagrun_timeout"] = reader.delta(limit) or UNKNOWN_VALUE
-    for key, value in entries(reader.value(keyword(call, "default_args"))).items():
+    given = keyword(call, "default_args")
+    for key, value in reader.table(given).items():
         if key in _DEFAULTS:
-            options.setdefault(key, reader.delta(value) or reader.scalar(value))
+            options.setdefault(key, reader.delta(value) or ("listed" if isinstance(value, Items) and value.items else reader.scalar(value)))
+    if isinstance(given, Name):
+        options["args"] = given.id
     dialect, when = _when(found, reader)
     if dialect == "cron" and when != UNKNOWN_VALUE:
         try:

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from flowaudit.scanner.facts import UNKNOWN_VALUE, Assign, Attr, Call, Const, Expr, FileFacts, Items, Name, Op, Scalar, Table, Text
+from flowaudit.scanner.facts import UNKNOWN_VALUE, Assign, Attr, Call, Const, Expr, FileFacts, Index, Items, Name, Op, Scalar, Table, Text
 
 _UNITS = {"weeks": 604800, "days": 86400, "hours": 3600, "minutes": 60, "seconds": 1, "milliseconds": 0.001, "microseconds": 1e-6}
 _DELTA_ORDER = ("days", "seconds", "microseconds", "milliseconds", "minutes", "hours", "weeks")
@@ -35,6 +35,11 @@ class Reader:
         for stmt in module.body if module is not None else ():
             if isinstance(stmt, Assign) and isinstance(stmt.target, Name) and stmt.op == "=":
                 self.constants[stmt.target.id] = stmt.value
+        self.items: dict[str, list[tuple[str, Assign]]] = {}
+        """Assignments at module level to constant keys of a name (`args["email"] = x`), in written order."""
+        for stmt in module.body if module is not None else ():
+            if isinstance(stmt, Assign) and isinstance(stmt.target, Index) and isinstance(stmt.target.base, Name) and isinstance(stmt.target.key, Const):
+                self.items.setdefault(stmt.target.base.id, []).append((str(stmt.target.key.value), stmt))
         self.imports = {item.alias: item for item in facts.imports}
 
     def value(self, expr: Expr | None, depth: int = 4) -> Expr | None:
@@ -42,6 +47,24 @@ class Reader:
         while depth and isinstance(expr, Name) and expr.id in self.constants:
             expr, depth = self.constants[expr.id], depth - 1
         return expr
+
+    def table(self, expr: Expr | None, depth: int = 4) -> dict[str, Expr]:
+        """The entries of a table behind a name: copies (`copy(x)`, `dict(x)`, `x.copy()`, `{**x}`) and later assignments to its keys are followed."""
+        out: dict[str, Expr] = {}
+        if depth == 0 or expr is None:
+            return out
+        if isinstance(expr, Name):
+            if expr.id in self.constants:
+                out |= self.table(self.constants[expr.id], depth - 1)
+            return out | {key: stmt.value for key, stmt in self.items.get(expr.id, [])}
+        if isinstance(expr, Table):
+            for pair in expr.pairs:
+                if pair.key is None:
+                    out |= self.table(pair.value, depth - 1)
+        elif isinstance(expr, Call) and last(expr.callee) in {"copy", "deepcopy", "dict"}:
+            source = expr.args[0].value if expr.args and expr.args[0].name is None else expr.callee.base if isinstance(expr.callee, Attr) else None
+            out |= self.table(source, depth - 1)
+        return out | entries(expr)
 
     def scalar(self, expr: Expr | None) -> Scalar:
         """A constant's value, "<unknown>" for anything else; None for no expression."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from crontab import CronItem, CronTab
+from msgspec import structs
 
 from flowaudit.scanner.facts import Body, Scalar, Schedule, Skipped, Unit
 from flowaudit.scanner.firing import CronError, parse
@@ -95,6 +96,10 @@ def read_crontab(text: str, path: str, system: bool | None, *, first_line: int =
         if taken[name] > 1:
             name = f"{name}.{taken[name]}"
         schedule, units = _schedule(job, has_user, environment, place, name, last, system is not None)
+        said = lines[number - 1][2].strip() if number else ""
+        if said.startswith("#"):
+            options = (*schedule.options, ("comment", said.lstrip("# ")[:300]))
+            schedule = structs.replace(schedule, options=tuple(sorted(options, key=lambda o: o[0])))
         out.schedules.append(schedule)
         out.units.extend(units)
     return out

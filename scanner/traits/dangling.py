@@ -29,6 +29,9 @@ def dangling(graph: FlowGraph, job: Job) -> Missing | None:
     """The first target of a job that does not exist; None when all exist or cannot be told."""
     if job.schedule.target_kind == "task":
         return _task(graph, job)
+    address = _address(graph, job)
+    if address is not None:
+        return address
     for command in job.commands:
         found = _command(graph, job, command)
         if found is not None:
@@ -59,6 +62,28 @@ def _task(graph: FlowGraph, job: Job) -> Missing | None:
         f"the schedule starts {name}, which does not exist in this repository{where}",
         "high",
         tuple(Step(e.at, "a task of the same name") for e in alike[:3]),
+    )
+
+
+_CURL = frozenset({"-X", "-H", "-d", "-s", "-sS", "-fsS", "--header", "--data", "--request", "--fail", "-L", "-o"})
+
+
+def _address(graph: FlowGraph, job: Job) -> Missing | None:
+    """A line that begins with an address instead of a program: curl's options follow it."""
+    first = job.commands[0] if job.commands else None
+    if first is None or not {str(w) for w in first.words} & _CURL:
+        return None
+    if not first.program.startswith(("http://", "https://", f"{UNKNOWN_VALUE}/")) or first.wrappers:
+        return None
+    siblings = [
+        Step(file.locate(s.start, s.end), "starts with a program")
+        for file, s in graph.schedules
+        if file.path == job.file.path and s is not job.schedule and s.target.split()[:1] in (["curl"], ["wget"])
+    ]
+    return Missing(
+        "the line begins with an address where a program should stand, so the shell finds nothing to run",
+        "high" if first.program.startswith("http") or siblings else "medium",
+        tuple(siblings[:3]),
     )
 
 

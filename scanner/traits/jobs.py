@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 
 from flowaudit.scanner.catalog import Entry
 from flowaudit.scanner.entries import decorator_symbol
-from flowaudit.scanner.facts import UNKNOWN_VALUE, Call, Const, FileFacts, Location, Loop, Scalar, Schedule
+from flowaudit.scanner.facts import UNKNOWN_VALUE, Attr, Call, Closure, Const, FileFacts, Items, Location, Loop, Scalar, Schedule, Table
 from flowaudit.scanner.firing import CronError, Expression, parse
 from flowaudit.scanner.graph import FlowGraph, Site
 from flowaudit.scanner.inventory import zone_of
 from flowaudit.scanner.program import UnitRef, last_name
 from flowaudit.scanner.rule import Step
 from flowaudit.scanner.shellwords import Command, commands
+from flowaudit.scanner.traits.charts import fed_by
 
 RECORDS = re.compile(
     r"order|export|import|sync|invoice|payment|refund|stock|inventor|shipment|shipping|label|track|fulfil|price|catalog|product|feed|queue|consum|"
@@ -24,6 +25,8 @@ RECORDS = re.compile(
 )
 """Words of commands that work on records, so that their run time grows with the shop."""
 MAX_UNITS = 250
+_LIMITS = {"activeDeadlineSeconds": 1.0, "timeout-minutes": 60.0, "dagrun_timeout": 1.0, "time_limit": 1.0}
+"""Options that end a run, with the seconds of their unit."""
 _SEPARATE: dict[str, Callable[[Scalar], bool]] = {
     "concurrencyPolicy": lambda v: str(v) in {"Forbid", "Replace"},
     "withoutOverlapping": lambda v: v not in {None, False, ""},
@@ -33,7 +36,8 @@ _SEPARATE: dict[str, Callable[[Scalar], bool]] = {
     "no-overlap": lambda v: str(v).lower() == "true",
     "DisallowConcurrentExecution": bool,
     "disallowConcurrentExecution": bool,
-    "concurrency": lambda v: v not in {None, False, ""},
+    "depends_on_past": lambda v: v is True,
+    "concurrent": lambda v: str(v).lower() == "false",
     "lock": lambda v: v not in {None, False, ""},
     "singleton": bool,
     "coalesce": lambda _: False,
@@ -63,6 +67,10 @@ class Job:
     lock: str = ""
     lock_at: Location | None = None
     deadline: float | None = None
+    unread: str = ""
+    """Why it cannot be told what keeps runs apart ("" = it can)."""
+    fed: list[tuple[FileFacts, Schedule]] = field(default_factory=list)
+    """The values that give a template its fire times."""
 
     @property
     def command(self) -> str:
@@ -80,6 +88,15 @@ class Job:
         return f"{program} {first.rpartition('/')[2] if first.startswith('/') else first}".strip()[:80]
 
     @property
+    def work(self) -> str:
+        """The words that say what the job works on: its name, programs and scripts, without wrappers, users and paths' folders."""
+        words = [self.schedule.name] if self.schedule.name != self.schedule.target else []
+        for command in self.commands:
+            words.append(command.program.rpartition("/")[2])
+            words.extend(w.rpartition("/")[2] if w.startswith("/") else w for w in command.words if w)
+        return " ".join(words) if self.commands else self.command
+
+    @property
     def options(self) -> dict[str, Scalar]:
         """The schedule's options by name."""
         return dict(self.schedule.options)
@@ -88,7 +105,7 @@ class Job:
     def programs(self) -> tuple[str, ...]:
         """The programs of the command line with what they start, without wrappers and options: what makes two jobs the same work."""
         return tuple(
-            f"{c.what.kind}:{c.what.target}"
+            f"{c.what.kind}:{c.what.target}" + (f" {_verb(c)}" if c.what.kind == "program" else "")
             for c in self.commands
             if c.program not in {"cd", "sleep", "echo", "true", "export", "source", "."}
         )
@@ -97,6 +114,11 @@ class Job:
     def overlap(self) -> str:
         """What the platform does when a run is still going: never | possible | queued | ""."""
         return self.entry.overlap if self.entry is not None else ""
+
+
+def _verb(command: Command) -> str:
+    """The first word that is no option: `tool backup` and `tool expire` are two jobs."""
+    return next((w for w in command.words if w and not w.startswith("-")), "")
 
 
 def jobs(graph: FlowGraph) -> list[Job]:
@@ -121,11 +143,16 @@ def _job(graph: FlowGraph, file: FileFacts, schedule: Schedule) -> Job:
         except ValueError:
             graph.count_unknown("schedules in a dialect that is not read")
     for name, value in schedule.options:
+        if name in _LIMITS and isinstance(value, int | float) and not isinstance(value, bool):
+            job.deadline = min(job.deadline or value * _LIMITS[name], value * _LIMITS[name])
+        if name == "concurrency" and schedule.platform == "github-actions":
+            job.lock, job.lock_at = f"concurrency: {value}", job.at
         test = _SEPARATE.get(name)
         if test is not None and (value == UNKNOWN_VALUE or test(value)):
             job.lock, job.lock_at = f"{name}: {value}", job.at
+    _chart(graph, job)
     own = graph.program.units.get(f"{file.path}::{schedule.unit}") if schedule.unit else None
-    if own is not None:
+    if own is not None and schedule.target_kind == "command":
         job.commands = commands(own.unit.body)
         for command in job.commands:
             if command.lock is not None and not job.lock:
@@ -135,6 +162,26 @@ def _job(graph: FlowGraph, file: FileFacts, schedule: Schedule) -> Job:
     job.units = [e.unit for e in graph.entries if e.schedule is schedule]
     _follow(graph, job)
     return job
+
+
+def _chart(graph: FlowGraph, job: Job) -> None:
+    """What Helm joins: the fire times of a template stand in values, the settings of a value in a template."""
+    if job.options.get("from") == "helm-values":
+        if "concurrencyPolicy" not in job.options:
+            job.unread = "the chart's template says what keeps runs apart"
+        return
+    if not job.options.get("schedule_from"):
+        return
+    job.fed = fed_by(graph, job.file, job.schedule)
+    for _, value in job.fed:
+        try:
+            expression = parse(value.dialect, value.when)
+        except ValueError:
+            continue
+        if expression.never:
+            continue
+        if job.expression is None or (expression.smallest_gap_s or 0.0) < job.gap:
+            job.expression, job.gap = expression, expression.smallest_gap_s or 0.0
 
 
 def _follow(graph: FlowGraph, job: Job) -> None:
@@ -150,6 +197,8 @@ def _follow(graph: FlowGraph, job: Job) -> None:
         job.sites.extend(graph.sites_in(unit))
         _locks(graph, job, unit)
         for event in unit.flow.events:
+            if event.kind == "call" and isinstance(event.node, Call) and _walks(graph, unit, event.node):
+                job.loops.append(Step(unit.at(event), "loop whose length nobody bounds"))
             for frame in event.frames:
                 if frame.kind == "loop" and isinstance(frame.node, Loop) and event.kind == "call" and not _bounded(frame.node):
                     step = Step(unit.at(frame.node), "loop whose length nobody bounds")
@@ -158,6 +207,16 @@ def _follow(graph: FlowGraph, job: Job) -> None:
         for edge in graph.callees(unit):
             if edge.kind in {"calls", "callback", "starts"} and edge.head.key not in seen:
                 todo.append(edge.head)
+
+
+def _walks(graph: FlowGraph, unit: UnitRef, call: Call) -> bool:
+    """`records.forEach(record => work(record))`: a loop whose body calls functions of the program."""
+    if last_name(call.callee) not in {"forEach", "map"} or len(call.args) != 1 or not isinstance(call.args[0].value, Closure):
+        return False
+    if isinstance(call.callee, Attr) and isinstance(call.callee.base, Items | Table):
+        return False
+    body = graph.program.units.get(f"{unit.path}::{call.args[0].value.unit}")
+    return body is not None and any(e.kind == "calls" for e in graph.callees(body))
 
 
 def _bounded(loop: Loop) -> bool:

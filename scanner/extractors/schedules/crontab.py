@@ -18,7 +18,7 @@ FILES = (
     "cronfile", "**/cron.d/*", "**/crontabs/*", "**/cron/*", "**/etc/cron*",
 )
 SNIFF = LOOKS_LIKE_A_JOB
-VERSION = 1
+VERSION = 2
 
 _OTHER = re.compile(r"\.(?:py|php|js|mjs|ts|tsx|rb|pl|java|kt|go|rs|cs|sh|bash|ya?ml|json|xml|toml|ini|md|rst|html?|twig|phtml|sql|css|svg|lock|service|timer"
                     r"|tf|erb|j2|jinja2?|tpl|csv|proto|vue)$", re.IGNORECASE)

@@ -1,7 +1,7 @@
 """GitHub Actions workflows with `on.schedule`. The job's deadline is `timeout-minutes`, overlap is `concurrency`; the zone is always UTC.
 
 The steps' `run` scripts of all jobs are one Unit. Options: timeout-minutes (the largest of the jobs; absent when one has none), concurrency,
-cancel-in-progress, jobs, continue-on-error. Source: docs.github.com, workflow syntax.
+cancel-in-progress, jobs, continue-on-error, comment (what the lines above the entry say). Source: docs.github.com, workflow syntax.
 """
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import re
 from flowaudit.scanner.facts import FileFacts, Scalar, Schedule, Skipped, Source, Unit
 from flowaudit.scanner.firing import CronError, parse
 from flowaudit.scanner.located import LocatedError, Node, file_facts, load_yaml
+from flowaudit.scanner.remarks import remark
 from flowaudit.scanner.shell.embedded import shown, text_units
 
 NAME = "github_actions"
 FILES = ("**/.github/workflows/*.yml", "**/.github/workflows/*.yaml")
 SNIFF = re.compile(r"\bschedule\s*:")
-VERSION = 1
+VERSION = 2
 
 
 def extract(source: Source) -> FileFacts:
@@ -35,6 +36,7 @@ def extract(source: Source) -> FileFacts:
     options = _options(workflow, jobs)
     script, place = _script(jobs)
     name = workflow.string("name") or source.path.rpartition("/")[2]
+    data = source.text.encode("utf-8", "surrogatepass")
     facts: list[Schedule] = []
     units: list[Unit] = []
     for item in schedule.items:
@@ -46,6 +48,9 @@ def extract(source: Source) -> FileFacts:
             parse("github", when.text)
         except CronError as error:
             own["problem"] = str(error)
+        said = remark(data, when.start)
+        if said:
+            own["comment"] = said
         unit = f"cron:{when.start}" if script else ""
         if script:
             units.extend(text_units(script, unit, place))

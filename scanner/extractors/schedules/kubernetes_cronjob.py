@@ -1,7 +1,8 @@
 """Kubernetes CronJobs in plain manifests, Kustomize bases and patches, and Helm templates (template expressions read as "<unknown>").
 
 Options, under the API's own names: concurrencyPolicy, startingDeadlineSeconds, suspend, successfulJobsHistoryLimit, failedJobsHistoryLimit,
-activeDeadlineSeconds, backoffLimit, restartPolicy, ttlSecondsAfterFinished, image; schedule_from is the template expression of a templated schedule.
+activeDeadlineSeconds, backoffLimit, restartPolicy, ttlSecondsAfterFinished, image, apiVersion, comment; schedule_from is the template
+expression of a templated schedule, schedule_range the values key of the `range` around it.
 A patch without a schedule becomes Settings `cronjob.<name>.<field>`. Source: Kubernetes API reference, CronJob batch/v1.
 """
 from __future__ import annotations
@@ -12,14 +13,16 @@ from collections.abc import Iterator
 from flowaudit.scanner.facts import UNKNOWN_VALUE, Fact, FileFacts, Scalar, Schedule, Setting, Skipped, Source, Unit
 from flowaudit.scanner.firing import CronError, parse
 from flowaudit.scanner.located import Node, file_facts, flat, load_yaml_parts
+from flowaudit.scanner.remarks import remark
 from flowaudit.scanner.shell.embedded import argv_text, argv_units, shown
 
 NAME = "kubernetes_cronjob"
 FILES = ("*.yaml", "*.yml", "*.yaml.tpl", "*.yml.tpl", "*.yaml.j2", "*.yml.j2", "*.yaml.gotmpl", "*.json")
 SNIFF = re.compile(r"[\"']?kind[\"']?\s*:\s*[\"']?CronJob\b")
-VERSION = 1
+VERSION = 2
 
 _SPEC = ("concurrencyPolicy", "startingDeadlineSeconds", "suspend", "successfulJobsHistoryLimit", "failedJobsHistoryLimit")
+_RANGE = re.compile(rb"\{\{-?\s*range\b[^}]*?\.Values\.([\w.]+)")
 _JOB = ("activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished", "parallelism", "completions")
 
 
@@ -55,7 +58,8 @@ def _read(manifest: Node, data: bytes, facts: list[Fact], units: list[Unit]) -> 
         return
     job = spec.get("jobTemplate", "spec")
     pod = job.get("template", "spec") if job is not None else None
-    options: dict[str, Scalar] = {key: spec.scalar(key) for key in _SPEC if spec.scalar(key) is not None}
+    options: dict[str, Scalar] = {"apiVersion": manifest.string("apiVersion")} if manifest.string("apiVersion") else {}
+    options |= {key: spec.scalar(key) for key in _SPEC if spec.scalar(key) is not None}
     for holder in (job, pod):
         if holder is not None:
             options |= {key: holder.scalar(key) for key in _JOB if holder.scalar(key) is not None and key not in options}
@@ -73,7 +77,13 @@ def _read(manifest: Node, data: bytes, facts: list[Fact], units: list[Unit]) -> 
                 words += [item.text for item in found.items] if found.kind == "list" else [found.text] if found.text else []
     if when.text == UNKNOWN_VALUE or UNKNOWN_VALUE in when.text:
         options["schedule_from"] = data[when.start:when.end].decode("utf-8", "replace").strip("\"'{} ")[:200]
+        ranged = list(_RANGE.finditer(data, 0, when.start))
+        if ranged and options["schedule_from"].lstrip("$").startswith((".schedule", ".cron")):  # type: ignore[union-attr]
+            options["schedule_range"] = ranged[-1][1].decode("ascii", "replace")
     else:
+        said = remark(data, when.start)
+        if said:
+            options["comment"] = said
         try:
             parse("kubernetes", when.text)
         except CronError as error:

@@ -30,7 +30,7 @@ def extract(source: Source) -> FileFacts:
             for section in load_ini(source.text):
                 match = _SECTION.match(section.name)
                 if match:
-                    jobs[match[1], match[2], ""] = {key: (value.strip("\"'"), start, end) for key, value, start, end in section.settings}
+                    jobs[match[1], match[2], ""] = {key: (unquoted(value.strip()), start, end) for key, value, start, end in section.settings}
         else:
             for document in load_yaml(source.text):
                 services = document.get("services")
@@ -57,7 +57,12 @@ def _labels(service: str, body: Node, jobs: dict[tuple[str, str, str], Job]) -> 
     for name, text, start, end in found:
         match = _LABEL.match(name.strip())
         if match:
-            jobs.setdefault((match[1], match[2], service), {})[match[3]] = (text.strip().strip("\"'"), start, end)
+            jobs.setdefault((match[1], match[2], service), {})[match[3]] = (unquoted(text.strip()), start, end)
+
+
+def unquoted(text: str) -> str:
+    """A value without the quotes around it; a quote at one end alone belongs to the command."""
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
 
 
 def dialect_of(when: str) -> tuple[str, str]:

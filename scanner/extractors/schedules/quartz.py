@@ -11,14 +11,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from flowaudit.scanner.facts import UNKNOWN_VALUE, Fact, FileFacts, Scalar, Schedule, Skipped, Source
+from flowaudit.scanner.facts import UNKNOWN_VALUE, Fact, FileFacts, Scalar, Schedule, Setting, Skipped, Source
 from flowaudit.scanner.firing import CronError, parse
-from flowaudit.scanner.located import Element, LocatedError, file_facts, flat, load_ini, load_xml, load_yaml
+from flowaudit.scanner.located import Element, Located, LocatedError, file_facts, flat, load_ini, load_xml, load_yaml
 
 NAME = "quartz"
 FILES = ("*.xml", "*.properties", "application*.yml", "application*.yaml")
 SNIFF = re.compile(r"[cC]ron|quartz|SimpleTrigger|task:scheduled")
-VERSION = 1
+VERSION = 2
 
 _TRIGGERS = frozenset({"CronTriggerFactoryBean", "CronTriggerBean", "SimpleTriggerFactoryBean", "SimpleTriggerBean"})
 _KEY = re.compile(r"cron|schedule", re.IGNORECASE)
@@ -32,7 +32,8 @@ def extract(source: Source) -> FileFacts:
             return file_facts(source, _properties(source.text))
         if source.path.endswith((".yml", ".yaml")):
             found = [entry for document in load_yaml(source.text) for entry in flat(document)]
-            return file_facts(source, _settings((".".join(map(str, e.path)), str(e.value), e.start, e.end) for e in found))
+            facts = _settings((".".join(map(str, e.path)), str(e.value), e.start, e.end) for e in found)
+            return file_facts(source, (*facts, *_switches(found)))
         root = load_xml(source.text)
     except LocatedError as error:
         return file_facts(source, skipped=(Skipped(source.path, error.reason, NAME, error.line),))
@@ -129,6 +130,14 @@ def _plain_trigger(cron: Element, root: Element) -> Schedule:
     kind = job.child("job-class") if job is not None else None
     options: dict[str, Scalar] = {"misfire": text("misfire-instruction")} if text("misfire-instruction") else {}
     return _made(cron, text("name"), "quartz", "quartz", text("cron-expression"), text("time-zone"), kind.text if kind is not None else "", options)
+
+
+def _switches(found: Iterable[Located]) -> list[Fact]:
+    """Whether the scheduler starts by itself: `quartz.autoStartup` (Grails), `spring.quartz.auto-startup` (Spring Boot)."""
+    names = {"quartz.autostartup": "autoStartup", "spring.quartz.auto-startup": "autoStartup", "spring.quartz.autostartup": "autoStartup"}
+    return [
+        Setting(e.start, e.end, f"quartz.{names[key]}", e.value, "quartz") for e in found if (key := ".".join(map(str, e.path)).lower()) in names
+    ]
 
 
 def _properties(text: str) -> list[Fact]:
