@@ -200,6 +200,8 @@ class _Chart:
                         if site.system:
                             groups.setdefault(site.system, []).append(site)
             name = command_label(entry.name) if entry.schedule is not None else entry.name
+            if entry.kind == "command" and entry.name == entry.unit.unit.name:
+                name = entry.unit.path.rpartition("/")[2].rpartition(".")[0]  # a framework calls a command by its file, not by its method
             self._box(key, entry.kind, name, self._lane_of(entry, groups), self._stage_of(groups), entry.at)
             for unit in self.below[entry.unit.key]:
                 self.flows.setdefault(unit.key, []).append(key)

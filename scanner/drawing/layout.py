@@ -31,9 +31,15 @@ THROUGH = 12.0
 
 def draw(report: Report, limit: int = LIMIT) -> Drawing:
     """The drawing of the report's flow map, folded to at most `limit` boxes."""
+    boxes, wires = fold_and_judge(report, limit)
+    return _Layout(boxes, wires, len(report.nodes)).drawing()
+
+
+def fold_and_judge(report: Report, limit: int = LIMIT) -> tuple[list[Box], list[Line]]:
+    """The boxes and lines of the report's flow map with their levels and vectors, without coordinates."""
     boxes, wires = fold(report.nodes, report.edges, limit)
     _judge(boxes, wires, report.findings)
-    return _Layout(boxes, wires, len(report.nodes)).drawing()
+    return boxes, wires
 
 
 def _judge(boxes: Sequence[Box], wires: Sequence[Line], findings: Sequence[Ranked]) -> None:
