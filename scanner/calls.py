@@ -135,6 +135,7 @@ class Calls:
         self.program = resolver.program
         self.catalog = resolver.catalog
         self._targets: dict[int, tuple[Target, ...]] = {}
+        self._known: dict[int, Known | None] = {}
         self._callers: dict[str, list[tuple[UnitRef, Event]]] = {}
         self._by_name: dict[str, list[tuple[UnitRef, Event]]] | None = None
 
@@ -187,6 +188,16 @@ class Calls:
 
     def known(self, where: UnitRef, event: Event) -> Known | None:
         """The catalogue's word on a call: by its qualified name, else by method name and receiver (`?.name`, `*.name`)."""
+        key = id(event.node)
+        if key in self._known:
+            return self._known[key]
+        cuts = self.resolver.cuts
+        found = self._find_known(where, event)
+        if self.resolver.cuts == cuts:
+            self._known[key] = found
+        return found
+
+    def _find_known(self, where: UnitRef, event: Event) -> Known | None:
         call = event.node
         assert isinstance(call, Call)
         targets = self.targets(where, event)

@@ -121,10 +121,13 @@ class UnitFlow:
     """Assignments to a local name, by name."""
     attributes: dict[str, list[Event]] = field(default_factory=dict)
     """Assignments to an attribute of self, by attribute."""
+    _by_call: dict[int, Event] | None = None
 
     def call_event(self, call: Call) -> Event | None:
         """The event of a Call struct of this unit."""
-        return next((e for e in self.calls if e.node is call), None)
+        if self._by_call is None:
+            self._by_call = {id(e.node): e for e in reversed(self.calls)}
+        return self._by_call.get(id(call))
 
 
 def dominates(first: Event, second: Event) -> bool:
