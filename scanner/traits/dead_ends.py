@@ -13,7 +13,8 @@ from flowaudit.scanner.flow.uses import walk
 from flowaudit.scanner.graph import FlowGraph
 from flowaudit.scanner.program import UnitRef, dotted, last_name
 from flowaudit.scanner.traits.retry import around
-from flowaudit.scanner.traits.retry_loops import is_sleep, words
+from flowaudit.scanner.traits.retry_loops import is_sleep
+from flowaudit.scanner.traits.spoken import words
 
 _STATE = re.compile(r"status|state", re.IGNORECASE)
 _LIMIT = re.compile(r"rate_?limit|too_?many_?requests|throttl", re.IGNORECASE)

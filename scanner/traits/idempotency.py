@@ -8,7 +8,7 @@ from typing import Literal
 from flowaudit.scanner.facts import Assign, Attr, Call, Choice, Expr, Index, Name, Op, Return, Text
 from flowaudit.scanner.graph import FlowGraph, Site
 from flowaudit.scanner.program import UnitRef, last_name
-from flowaudit.scanner.traits.retry_loops import words
+from flowaudit.scanner.traits.spoken import words
 from flowaudit.scanner.traits.values import Options, passed
 
 State = Literal["stable", "unstable", "absent", "unknown"]

@@ -13,7 +13,8 @@ from flowaudit.scanner.graph import FlowGraph, Site
 from flowaudit.scanner.program import UnitRef, last_name
 from flowaudit.scanner.traits.retry import Policy, declared, in_unit, names_of
 from flowaudit.scanner.traits.retry_jobs import job_policy
-from flowaudit.scanner.traits.retry_loops import Repeat, repeats_in, words
+from flowaudit.scanner.traits.retry_loops import Repeat, repeats_in
+from flowaudit.scanner.traits.spoken import words
 
 _LOCK = re.compile(r"^(?:try_?|get_?|is_?)?(?:lock|acquire|claim|mutex)|_lock$|lock_", re.IGNORECASE)
 _UNLOCK = re.compile(r"unlock|release|free_?lock", re.IGNORECASE)

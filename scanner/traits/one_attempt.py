@@ -16,7 +16,8 @@ from flowaudit.scanner.program import UnitRef, last_name
 from flowaudit.scanner.rule import Step
 from flowaudit.scanner.traits.retry import around, client_policy
 from flowaudit.scanner.traits.retry_jobs import reconciled, repeated
-from flowaudit.scanner.traits.retry_loops import FAILURE, words
+from flowaudit.scanner.traits.retry_loops import FAILURE
+from flowaudit.scanner.traits.spoken import words
 
 MAX_DEPTH = 6
 _SEND = re.compile(r"request|send|post|call|execute|dispatch|remote|fetch", re.IGNORECASE)

@@ -14,7 +14,7 @@ from flowaudit.scanner.program import UnitRef
 from flowaudit.scanner.traits.checks import checked
 from flowaudit.scanner.traits.idempotency import creates, key_of
 from flowaudit.scanner.traits.retry import Policy, names_of
-from flowaudit.scanner.traits.retry_loops import words
+from flowaudit.scanner.traits.spoken import words
 
 _REFUSED = re.compile(
     r"rate_?limit|too_?many|throttl|429|ConnectTimeout|ConnectError|NewConnection|ConnectionRefused|NameResolution|gaierror|\bLock|Deadlock|"

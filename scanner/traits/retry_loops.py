@@ -13,7 +13,6 @@ from flowaudit.scanner.facts import (
     Bind,
     Body,
     Call,
-    Choice,
     Closure,
     Const,
     Exit,
@@ -30,12 +29,12 @@ from flowaudit.scanner.facts import (
     Return,
     Switch,
     Table,
-    Text,
     Try,
 )
 from flowaudit.scanner.flow.events import Event, Guard
 from flowaudit.scanner.graph import FlowGraph
 from flowaudit.scanner.program import UnitRef, dotted, last_name
+from flowaudit.scanner.traits.spoken import words
 from flowaudit.scanner.traits.values import constants
 
 UNLIMITED = math.inf
@@ -418,43 +417,7 @@ def _repairs(unit: UnitRef, event: Event) -> bool:
 
 
 def _speaks_of_failure(guard: Guard) -> bool:
-    return bool(FAILURE.search(_words(guard.test)))
-
-
-def _words(expr: Expr, depth: int = 0) -> str:
-    """The names and constants of an expression as one text."""
-    if depth > 6:
-        return ""
-    match expr:
-        case Const():
-            return str(expr.value)
-        case Name():
-            return expr.id
-        case Attr():
-            return f"{_words(expr.base, depth + 1)}.{expr.name}"
-        case Call():
-            return " ".join([_words(expr.callee, depth + 1), *(_words(a.value, depth + 1) for a in expr.args)])
-        case Op():
-            return " ".join(_words(o, depth + 1) for o in expr.operands)
-        case Text():
-            return " ".join(_words(p, depth + 1) for p in expr.parts)
-        case Index():
-            return f"{_words(expr.base, depth + 1)} {_words(expr.key, depth + 1)}"
-        case Items():
-            return " ".join(_words(i.value, depth + 1) for i in expr.items)
-        case Choice():
-            return " ".join(_words(p, depth + 1) for p in (expr.test, expr.then, expr.orelse))
-        case Bind():
-            return _words(expr.value, depth + 1)
-        case Table():
-            return " ".join(_words(p.value, depth + 1) for p in expr.pairs)
-        case _:
-            return ""
-
-
-def words(expr: Expr) -> str:
-    """The names and constants of an expression as one text."""
-    return _words(expr)
+    return bool(FAILURE.search(words(guard.test)))
 
 
 def _other_work(unit: UnitRef, call: Call) -> bool:

@@ -8,6 +8,7 @@ from flowaudit.scanner.facts import Assign, Attr, Call, Choice, Const, Expr, Ite
 from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.graph import FlowGraph, Site
 from flowaudit.scanner.program import ClassRef, UnitRef, dotted, last_name
+from flowaudit.scanner.traits.timeout_process import process_wide
 from flowaudit.scanner.traits.trait import Trait
 from flowaudit.scanner.traits.values import Options, constants, passed
 from flowaudit.scanner.value import Value
@@ -46,7 +47,7 @@ def below(version: str, bound: str) -> bool:
 def _find(graph: FlowGraph, site: Site) -> Trait:
     looked: list[str] = []
     unknown = False
-    for step in (_in_call, _by_argument, _on_client, _in_region, _process_wide):
+    for step in (_in_call, _by_argument, _on_client, _in_region, process_wide):
         found = step(graph, site, looked)
         if found is None:
             continue
@@ -476,43 +477,4 @@ def _deadline(graph: FlowGraph, unit: UnitRef, event: Event, depth: int) -> Trai
                 found = _deadline(graph, edge.tail, edge.event, depth + 1)
                 if found is not None:
                     return found
-    return None
-
-
-def _process_wide(graph: FlowGraph, site: Site, looked: list[str]) -> Trait | None:
-    """A default for the whole process: a call (socket.setdefaulttimeout) or an assignment (axios.defaults.timeout = ...)."""
-    setting = site.known.entry.timeout.setting if site.known.entry.timeout else ""
-    if not setting:
-        return None
-    key = ("process-wide", setting)
-    if key not in graph.cache:
-        graph.cache[key] = _setting(graph, setting)
-    looked.append(f"the process default {setting}")
-    found = graph.cache[key]
-    return found if isinstance(found, Trait) else None
-
-
-def _setting(graph: FlowGraph, setting: str) -> Trait | None:
-    last = setting.rpartition(".")[2]
-    for unit in graph.program.units.values():
-        for event in unit.flow.events:
-            node = event.node
-            if event.kind == "call" and isinstance(node, Call) and last_name(node.callee) == last:
-                if graph.resolver.qualified(unit, node.callee) == setting and not (
-                    node.args and isinstance(node.args[0].value, Const) and node.args[0].value.value is None
-                ):
-                    return Trait("present", at=unit.at(node))
-                if last == "ini_set" and node.args and isinstance(node.args[0].value, Const):
-                    continue
-            if (
-                event.kind == "assign"
-                and isinstance(node, Assign)
-                and isinstance(node.target, Attr)
-                and dotted(node.target).endswith(setting.split(".", 1)[-1])
-                and node.target.name == last
-            ):
-                return Trait("present", at=unit.at(node))
-            if event.kind == "assign" and isinstance(node, Assign) and setting.isupper() and dotted(node.target) == setting:
-                if not (isinstance(node.value, Const) and node.value.value is None):
-                    return Trait("present", at=unit.at(node))
     return None
