@@ -109,10 +109,10 @@ def test_every_module_of_the_scanner_has_its_layer() -> None:
     assert not homeless, "name their layer in pyproject.toml, [tool.importlinter]"
 
 
-def test_the_facts_stand_on_nothing_of_ours() -> None:
-    path = ROOT / "scanner" / "facts.py"
-    if path.exists():
-        assert not re.findall(r"^\s*(?:from|import) flowaudit\b.*", path.read_text(), re.MULTILINE)
+@pytest.mark.parametrize(("module", "below"), [("facts.py", "flowaudit.scanner.places"), ("places.py", "nothing")])
+def test_the_vocabulary_stands_on_places_alone(module: str, below: str) -> None:
+    imports = re.findall(r"^\s*(?:from|import) (flowaudit[\w.]*)", (ROOT / "scanner" / module).read_text(), re.MULTILINE)
+    assert set(imports) <= {below}
 
 
 # ---- rules ----
