@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from flowaudit.scanner.baseline import fingerprints
 from flowaudit.scanner.chart import flow_map
 from flowaudit.scanner.facts import Location
@@ -13,6 +15,8 @@ from flowaudit.scanner.program import UnitRef
 from flowaudit.scanner.report import EntryItem, ScheduleItem, SystemItem
 from flowaudit.scanner.rule import Finding
 from flowaudit.scanner.traits.guards import guards_of
+from flowaudit.scanner.traits.jobs import jobs
+from flowaudit.scanner.traits.schedule_words import words_of
 
 MAX_EVIDENCE = 12
 
@@ -95,11 +99,16 @@ def _schedules(graph: FlowGraph) -> tuple[ScheduleItem, ...]:
     for entry in graph.entries:
         if entry.schedule is not None:
             started.setdefault(id(entry.schedule), []).append(entry.unit)
+    known = {id(job.schedule): words_of(graph, job) for job in jobs(graph)}
     out = []
     for file, schedule in graph.schedules:
         if file.path in graph.judged:
             systems = sorted({s.system for u in started.get(id(schedule), ()) for s in graph.sites_below(u) if s.system})
-            out.append(
-                schedule_item(schedule, file.locate(schedule.start, schedule.end), tuple(systems), str(graph.options.get("timezone") or ""))
-            )
+            item = schedule_item(schedule, file.locate(schedule.start, schedule.end), tuple(systems), str(graph.options.get("timezone") or ""))
+            words = known.get(id(schedule))
+            if words is not None:
+                item = msgspec.structs.replace(
+                    item, starts=words.starts, overlap=words.overlap, limit=words.limit, takes=words.takes, notice=words.notice, catch_up=words.catch_up
+                )
+            out.append(item)
     return tuple(out)

@@ -87,6 +87,12 @@ class ScheduleItem(msgspec.Struct, frozen=True):
     """Minutes of the week (0 = Monday 00:00) at which it fires, for the timeline; at most 2,016, else empty with `every` set."""
     every: float = 0.0
     """Smallest gap between fires in seconds (0 = unknown)."""
+    catch_up: str = ""
+    """What becomes of runs missed while nothing ran."""
+    starts: tuple[str, ...] = ()
+    """The code that it starts, each as "unit (path:line)"."""
+    takes: str = ""
+    """What speaks for a long run: open loops, calls to systems."""
 
 
 class MapNode(msgspec.Struct, frozen=True, order=True):
