@@ -47,6 +47,8 @@ bench: .venv/installed ## time and memory against docs/performance.md; needs TRE
 accuracy: .venv/installed ## score against public cases; needs CASES=folder with score.py, MIRROR=folder of bare repositories
 	@test -f "$(CASES)/score.py" || { echo "make accuracy needs CASES=folder that holds score.py and pairs/" >&2; exit 1; }
 	@test -n "$(MIRROR)" || { echo "make accuracy needs MIRROR=folder of bare git repositories, OWNER+NAME each" >&2; exit 1; }
+	$(BIN)/python -m benchmarks.firing_differential
+	@test ! -f "$(CASES)/crontabs.yaml" || $(BIN)/python -m benchmarks.crontab_cases "$(CASES)/crontabs.yaml"
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python "$(CASES)/score.py" --tool flowaudit --mirror "$(MIRROR)" --out build/accuracy.json $(ARGS)
 
 lock: .venv/installed ## write requirements.lock anew from pyproject.toml (newest versions)

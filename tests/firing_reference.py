@@ -6,6 +6,7 @@ It walks day by day and tries every hour, minute and second of a day. Nothing he
 from __future__ import annotations
 
 import calendar
+import os
 import random
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
@@ -14,6 +15,8 @@ from functools import cache
 MONTH_NAMES = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
 DAY_NAMES = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]
 HORIZON_DAYS = 900
+ROUNDS = int(os.environ.get("FIRING_ROUNDS", "1500"))
+"""Generated expressions a dialect; benchmarks/firing_differential.py asks for 10,000."""
 
 
 def value(word: str, kind: str, one: bool) -> int:
