@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from flowaudit.scanner.calls import place
 from flowaudit.scanner.catalog import Known
-from flowaudit.scanner.facts import Binding, Call, Const, Expr, Items, Schedule, Text
+from flowaudit.scanner.facts import Call, Const, Expr, Items, Return, Schedule, Table, Text, Yield
 from flowaudit.scanner.graph import EntryPoint, FlowGraph
 from flowaudit.scanner.program import ClassRef, UnitRef, dotted, last_name
 from flowaudit.scanner.value import Value
@@ -18,17 +18,13 @@ _WEBHOOK = re.compile(r"webhook|callback|ipn\b|/notify|notification[s_]?(?:url|h
 
 
 def find(graph: FlowGraph) -> Iterator[EntryPoint]:
-    """All entry points of the program, by every means."""
+    """All entry points that the code itself makes, by every means (`wired.find` has those that configuration makes)."""
     for unit in list(graph.program.units.values()):
         yield from decorated(graph, unit)
         yield from registered(graph, unit)
         yield from by_name(graph, unit)
     for cls in graph.program.classes.values():
         yield from inherited(graph, cls)
-    for file in graph.program.files.values():
-        for fact in file.facts:
-            if isinstance(fact, Binding):
-                yield from bound(graph, file.path, fact)
 
 
 def literal(expr: Expr | None) -> str:
@@ -79,7 +75,7 @@ RETRY_FIELDS = frozenset({"tries", "maxTries", "retries", "max_retries", "backof
 def retried(unit: UnitRef, known: Known, options: dict[str, Expr]) -> bool:
     """Whether a task says that it runs again after a failure: an option, a call of its own retry, a field of the job class."""
     places = {str(p) for p in (*known.symbol.attempts, *known.symbol.retries_on)} | RETRY_OPTIONS
-    if any(not (isinstance(options[p], Const) and options[p].value in {False, None}) for p in places & options.keys()):  # type: ignore[union-attr]
+    if any(not (isinstance(given := options[p], Const) and given.value in {False, None}) for p in places & options.keys()):
         return True
     for event in unit.flow.calls:
         call = event.node
@@ -236,10 +232,45 @@ def inherited(graph: FlowGraph, cls: ClassRef) -> Iterator[EntryPoint]:
         known = graph.catalog.symbol(cls.file.language, base.name) or graph.catalog.symbol(cls.file.language, "*." + last)
         if known is None or known.symbol.role != "entry":
             continue
-        for wanted in known.symbol.handler:
-            for name, method in cls.methods.items():
-                if fnmatch.fnmatchcase(name, str(wanted)):
-                    yield point(graph, known, method, method, f"{cls.name}.{name}", {})
+        wanted = [str(h) for h in known.symbol.handler]
+        said = subscribed(graph, cls) if any(name in cls.methods for name in SUBSCRIPTIONS) else {}
+        for name, method in cls.methods.items():
+            if name in said or (not said and any(fnmatch.fnmatchcase(name, w) for w in wanted)):
+                yield point(graph, known, method, method, said.get(name) or f"{cls.name}.{name}", {})
+
+
+SUBSCRIPTIONS = ("getSubscribedEvents", "getHandledMessages")
+"""Static methods of PHP subscribers that answer a table: event or message -> the method that takes it."""
+
+
+def subscribed(graph: FlowGraph, cls: ClassRef) -> dict[str, str]:
+    """The methods that a subscriber ties to events or messages -> the event as far as it is a constant, "" else."""
+    out: dict[str, str] = {}
+    for name in SUBSCRIPTIONS:
+        unit = cls.methods.get(name)
+        for event in unit.flow.events if unit is not None else ():
+            value = event.node.value if isinstance(event.node, Return | Yield) else None
+            if not isinstance(value, Table):
+                continue
+            for pair in value.pairs:
+                told = literal(pair.key) if pair.key is not None else ""
+                for method in _words(pair.value):
+                    if method in cls.methods and method not in out:
+                        out[method] = told
+    return out
+
+
+def _words(expr: Expr) -> list[str]:
+    """The constant texts in nested lists and tables."""
+    match expr:
+        case Const(value=str() as text):
+            return [text]
+        case Items():
+            return [w for i in expr.items for w in _words(i.value)]
+        case Table():
+            return [w for p in expr.pairs for w in _words(p.value)]
+        case _:
+            return []
 
 
 def _class_decorated(graph: FlowGraph, cls: ClassRef) -> Iterator[EntryPoint]:
@@ -255,45 +286,6 @@ def _class_decorated(graph: FlowGraph, cls: ClassRef) -> Iterator[EntryPoint]:
             for name, method in cls.methods.items():
                 if fnmatch.fnmatchcase(name, str(wanted)):
                     yield point(graph, known, method, method, literal(args[0].value) if args else f"{cls.name}.{name}", options)
-
-
-def bound(graph: FlowGraph, path: str, fact: Binding) -> Iterator[EntryPoint]:
-    """A handler named in configuration (service XML, YAML, hooks file) or harvested from code."""
-    unit = graph.program.units.get(f"{path}::{fact.unit}") if fact.unit else None
-    units = [unit] if unit else named(graph, fact.handler)
-    options = dict(fact.options)
-    for found in units:
-        at = graph.program.files[path].locate(fact.start, fact.end)
-        yield EntryPoint(
-            fact.kind,
-            fact.address or found.unit.name,
-            found,
-            at,
-            fact.platform,
-            str(options.get("repeat") or _REPEAT.get(fact.kind, "")),
-            fact.kind in _BACKGROUND,
-            str(options.get("failure") or _FAILURE.get(fact.kind, "")),
-        )
-
-
-_REPEAT = {
-    "webhook": "delivery",
-    "queue": "delivery",
-    "topic": "delivery",
-    "consumer": "delivery",
-    "task": "retry",
-    "schedule": "schedule",
-    "event": "",
-}
-_BACKGROUND = frozenset({"webhook", "queue", "topic", "consumer", "task", "schedule", "command"})
-_FAILURE = {
-    "webhook": "redelivered",
-    "queue": "redelivered",
-    "topic": "redelivered",
-    "task": "dropped",
-    "command": "exit",
-    "schedule": "dropped",
-}
 
 
 def named(graph: FlowGraph, name: str) -> list[UnitRef]:

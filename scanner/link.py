@@ -6,7 +6,7 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
-from flowaudit.scanner import entries, starts
+from flowaudit.scanner import entries, messages, starts, wired
 from flowaudit.scanner.calls import in_table, place
 from flowaudit.scanner.catalog import Catalog, Known
 from flowaudit.scanner.facts import Attr, Call, Closure, Const, Expr, FileFacts, Items, Name, Pair, Schedule, Table, Text
@@ -51,6 +51,7 @@ def link(
         if unit.language == "shell" or unit.unit.name.startswith("cron:"):
             starts.connect(graph, unit)
     _entry_points(graph)
+    messages.connect(graph)
     if resolver.exhausted:
         graph.count_unknown("names that took too many steps to follow")
     return graph
@@ -250,7 +251,7 @@ def _address(graph: FlowGraph, expr: Expr, unit: UnitRef, depth: int = 0) -> str
 # ---- entry points ----------------------------------------------------------------------------------------------------------
 def _entry_points(graph: FlowGraph) -> None:
     seen: set[tuple[str, str, str]] = set()
-    for entry in entries.find(graph):
+    for entry in wired.merge(graph, entries.find(graph)):
         key = (entry.kind, entry.unit.key, entry.name)
         if key not in seen:
             seen.add(key)

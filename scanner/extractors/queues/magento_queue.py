@@ -15,7 +15,7 @@ from flowaudit.scanner.located import Element, LocatedError, file_facts, load_xm
 NAME = "magento_queue"
 FILES = ("queue_consumer.xml", "queue_topology.xml", "queue_publisher.xml", "communication.xml", "queue.xml")
 SNIFF = re.compile(r"<(?:consumer|exchange|publisher|topic|broker)\b")
-VERSION = 1
+VERSION = 2
 
 
 def extract(source: Source) -> FileFacts:
@@ -35,9 +35,12 @@ def extract(source: Source) -> FileFacts:
                 facts.append(Binding(*place, "queue", attributes["queue"], attributes["handler"], "magento-queue"))
         elif element.tag == "binding" and attributes.get("destinationType", "queue") == "queue":
             facts.extend(_binding(element, place))
-        elif element.tag == "handler" and attributes.get("type"):
-            method = attributes.get("method", "execute")
-            facts.append(Binding(*place, "topic", attributes.get("name", ""), f"{attributes['type']}::{method}", "magento-queue"))
+        elif element.tag == "topic" and "name" in attributes:
+            facts.extend(
+                Binding(handler.start, handler.end, "topic", attributes["name"], f"{kind}::{handler.attributes.get('method', 'execute')}", "magento-queue")
+                for handler in element.children
+                if handler.tag == "handler" and (kind := handler.attributes.get("type")) and handler.attributes.get("disabled") != "true"
+            )
     return file_facts(source, facts)
 
 
