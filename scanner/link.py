@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from flowaudit.scanner import entries, messages, starts, wired
 from flowaudit.scanner.calls import in_table, place
 from flowaudit.scanner.catalog import Catalog, Known
-from flowaudit.scanner.facts import Attr, Call, Closure, Const, Expr, FileFacts, Items, Name, Pair, Schedule, Table, Text
+from flowaudit.scanner.facts import Attr, Call, Closure, Const, Expr, FileFacts, Items, Name, Pair, Schedule, Setting, Table, Text
 from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.graph import Edge, EntryPoint, FlowGraph, Site
 from flowaudit.scanner.program import UnitRef, build, last_name
@@ -37,6 +37,7 @@ def link(
     program = build(files, packages)
     resolver = Resolver(program, catalog)
     graph = FlowGraph(program, resolver, catalog, judged, settings)
+    graph.versions = locked(files)
     for key in sorted(program.units):
         unit = program.units[key]
         for event in unit.flow.events:
@@ -55,6 +56,18 @@ def link(
     if resolver.exhausted:
         graph.count_unknown("names that took too many steps to follow")
     return graph
+
+
+def locked(files: dict[str, FileFacts]) -> dict[tuple[str, str], str]:
+    """(language, package) -> version of the client's lock files; the file nearest to the root wins."""
+    out: dict[tuple[str, str], str] = {}
+    for path in sorted(files, key=lambda p: (p.count("/"), p)):
+        for fact in files[path].facts:
+            if isinstance(fact, Setting) and fact.scope.startswith("lock:"):
+                language = fact.scope.removeprefix("lock:")
+                for spoken in (language, "typescript") if language == "javascript" else (language,):
+                    out.setdefault((spoken, fact.key), str(fact.value))
+    return out
 
 
 def _call(graph: FlowGraph, unit: UnitRef, event: Event) -> None:
