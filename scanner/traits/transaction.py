@@ -6,6 +6,7 @@ Regions, decorators, callbacks, begin calls, helpers that open one (generators, 
 
 from __future__ import annotations
 
+import re
 from collections import deque
 
 from flowaudit.scanner.entries import decorator_symbol
@@ -145,8 +146,14 @@ def opens(graph: FlowGraph, unit: UnitRef, context: Expr) -> bool:
         event = unit.flow.call_event(context)
         known = graph.resolver.known(unit, event) if event is not None else None
         if known is not None:
-            return known.symbol.role == "transaction"
+            return known.symbol.role == "transaction" and not _reads_only(context)
     return _yields_inside(graph, unit, context)
+
+
+def _reads_only(context: Call) -> bool:
+    """A transaction on a replica holds no rows and stores nothing that could be rolled back."""
+    names = [last_name(a.value) if not isinstance(a.value, Const) else str(a.value.value) for a in context.args]
+    return any(re.search(r"replica|read_?only|slave", n, re.IGNORECASE) for n in names)
 
 
 def _yields_inside(graph: FlowGraph, unit: UnitRef, context: Expr) -> bool:

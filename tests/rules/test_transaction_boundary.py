@@ -44,6 +44,7 @@ def test_enqueue_inside_a_transaction(code: str, line: int) -> None:
         "@transaction.atomic\ndef place(order):\n    order.save()\n    confirm.delay_on_commit(order.pk)\n",
         "def place(order):\n    with transaction.atomic():\n        tell(order)\n\ndef tell(order):\n    transaction.on_commit(lambda: confirm.delay(order.pk))\n",
         "def place(order):\n    order.save()\n    confirm.delay(order.pk)\n",
+        "def look(order):\n    with transaction.atomic(using=settings.REPLICA_CONNECTION):\n        confirm.delay(order.pk)\n",
         "def place(conn, order):\n    conn.begin()\n    try:\n        order.save()\n        conn.commit()\n    except Exception:\n        conn.rollback()\n        raise\n    confirm.delay(order.pk)\n",
     ],
 )
