@@ -12,8 +12,12 @@ from collections.abc import Iterable, Iterator
 from flowaudit.scanner import entries
 from flowaudit.scanner.facts import Binding, Setting
 from flowaudit.scanner.graph import EntryPoint, FlowGraph
-from flowaudit.scanner.harvest.service_tags import SCOPE, SUBSCRIBED
 from flowaudit.scanner.program import ClassRef, UnitRef, last_name
+
+SCOPE = "symfony-services"
+"""The scope of the Settings that name a service's class."""
+SUBSCRIBED = "subscribed"
+"""The option of a Binding whose methods are those that `getSubscribedEvents` (or `getHandledMessages`) names."""
 
 MAX_HANDLERS = 400
 """Handlers of one binding; a namespace that holds more is not a module's."""

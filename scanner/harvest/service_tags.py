@@ -9,11 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from flowaudit.scanner.facts import Binding, Fact, Setting
-
-SCOPE = "symfony-services"
-"""The scope of the Settings that name a service's class."""
-SUBSCRIBED = "subscribed"
-"""The option of a Binding whose methods are those that `getSubscribedEvents` (or `getHandledMessages`) names."""
+from flowaudit.scanner.wired import SCOPE, SUBSCRIBED
 
 _LISTENERS = frozenset({"kernel.event_listener", "doctrine.event_listener", "doctrine.orm.entity_listener", "workflow.listener"})
 _SUBSCRIBERS = frozenset({"kernel.event_subscriber", "doctrine.event_subscriber"})
