@@ -35,12 +35,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from flowaudit.scanner.facts import Location
 from flowaudit.scanner.graph import FlowGraph
 from flowaudit.scanner.program import UnitRef
 from flowaudit.scanner.rule import Confidence, Finding, Rule, Step
 from flowaudit.scanner.traits.event_names import misnamed
 from flowaudit.scanner.traits.exposure import entry_label
+from flowaudit.scanner.traits.status_changes import Change, overwritten, unchecked
 from flowaudit.scanner.traits.status_gaps import Gap, gaps
 from flowaudit.scanner.traits.status_outcome import default_text
 from flowaudit.scanner.traits.status_tables import label
@@ -57,6 +60,8 @@ RULE = Rule(
         "unknown-value": "A value or event name is one that the system does not have.",
         "promoted": "A value becomes a more final or more successful one than it is.",
         "not-inverse": "Two tables that should be each other's inverse do not agree.",
+        "unchecked-transition": "A late or repeated event sets a status without a look at the present one.",
+        "overwritten": "A failure overwrites the success that was just set.",
     },
 )
 
@@ -73,6 +78,38 @@ def check(graph: FlowGraph) -> Iterator[Finding]:
             f"Write '{wrong.meant}'.",
             (f"the {len(wrong.vocabulary.values)} documented {wrong.entry.name} events",),
         )  # fmt: skip
+    for change, beside in unchecked(graph):
+        yield _transition(graph, change, beside)
+    for first, later in overwritten(graph):
+        yield _overwritten(graph, first, later)
+
+
+def _transition(graph: FlowGraph, change: Change, beside: Change) -> Finding:
+    at, other = change.unit.at(change.event), beside.unit.at(beside.event)
+    to = " or ".join(repr(t) for t in change.targets) or "whatever the event says"
+    message = (
+        f"{change.subject}.{change.field} is set to {to} without a look at the present one, which line {other.line} does take: a late or repeated event "
+        f"can move a finished {change.record} backwards."
+    )
+    found = _made(
+        graph, change.unit, "unchecked-transition", at, "medium", f"{change.subject}.{change.field}|{to}", "", "", message,
+        f"Leave the {change.record} as it is when its status is final.",
+        (f"checks of the {change.record}'s status before this change", "the callers' checks"),
+    )  # fmt: skip
+    return msgspec.structs.replace(found, related=(Step(other, "checked here"),))
+
+
+def _overwritten(graph: FlowGraph, first: Change, later: Change) -> Finding:
+    at, other = later.unit.at(later.event), first.unit.at(first.event)
+    message = (
+        f"{later.subject}.{later.field} may have been set to {first.targets[0]!r} on line {other.line} and is set to {later.targets[0]!r} here without a "
+        f"look at it, so that a success is stored as a failure."
+    )
+    found = _made(
+        graph, later.unit, "overwritten", at, "medium", f"{later.subject}.{later.field}|{later.targets[0]}", "", "", message,
+        "Set the failure in the branch that failed.", ("branches that keep the two apart",),
+    )  # fmt: skip
+    return msgspec.structs.replace(found, related=(Step(other, "set to a success here"),))
 
 
 def _finding(graph: FlowGraph, gap: Gap) -> Finding:

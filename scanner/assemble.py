@@ -15,8 +15,10 @@ from flowaudit.scanner.program import UnitRef
 from flowaudit.scanner.report import EntryItem, ScheduleItem, SystemItem
 from flowaudit.scanner.rule import Finding
 from flowaudit.scanner.traits.guards import guards_of
+from flowaudit.scanner.traits.status_report import state_machines, status_tables
 from flowaudit.scanner.traits.jobs import jobs
 from flowaudit.scanner.traits.schedule_words import words_of
+from flowaudit.scanner.traits.status_report import state_machines, status_tables
 
 MAX_EVIDENCE = 12
 
@@ -36,6 +38,8 @@ def report_parts(graph: FlowGraph, findings: Sequence[Finding] = ()) -> dict[str
         "schedules": schedules,
         "nodes": nodes,
         "edges": edges,
+        "status_tables": status_tables(graph),
+        "machines": state_machines(graph),
         "unknown": tuple(sorted(graph.unknown.items())),
     }
 

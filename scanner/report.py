@@ -121,6 +121,57 @@ class MapEdge(msgspec.Struct, frozen=True, order=True):
     stage: str = ""
 
 
+class StatusCell(msgspec.Struct, frozen=True):
+    """One value of a status table. `mark`: "" (handled) | defaulted | missing | suspicious | unknown (the vendor does not have it) | retired. `meaning` is the
+    vendor's, as the catalogue says it; `own` what is done with it."""
+
+    value: str
+    own: str
+    mark: str = ""
+    meaning: str = ""
+    documented: str = ""
+
+
+class StatusTable(msgspec.Struct, frozen=True):
+    """A mapping of statuses or events. `kind`: table | lookup | switch | chain | data. `vocabularies` are ids of the catalogue that fit alike (() = unknown);
+    `direction`: in (the vendor's values are the keys) | out. `default` is what becomes of other values."""
+
+    name: str
+    kind: str
+    at: Location
+    system: str
+    object: str
+    vocabularies: tuple[str, ...]
+    direction: str
+    event: bool
+    subject: str
+    cells: tuple[StatusCell, ...]
+    default: str
+
+
+class StatusStep(msgspec.Struct, frozen=True):
+    """A place that sets a status. `sources` are the states that a check before it names, `excluded` those that it rules out; `checked`: the present state is
+    looked at; `targets` () = not known."""
+
+    at: Location
+    unit: str
+    targets: tuple[str, ...]
+    sources: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
+    checked: bool = False
+
+
+class StateMachine(msgspec.Struct, frozen=True):
+    """The shop's own states of one record and field. `unread` are set and compared with nowhere, `unset` compared with and set nowhere (as far as was read)."""
+
+    record: str
+    field: str
+    states: tuple[str, ...]
+    steps: tuple[StatusStep, ...]
+    unread: tuple[str, ...] = ()
+    unset: tuple[str, ...] = ()
+
+
 class Coverage(msgspec.Struct, frozen=True):
     """What was read and what could not be seen."""
 
@@ -151,6 +202,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     schedules: tuple[ScheduleItem, ...] = ()
     nodes: tuple[MapNode, ...] = ()
     edges: tuple[MapEdge, ...] = ()
+    status_tables: tuple[StatusTable, ...] = ()
+    machines: tuple[StateMachine, ...] = ()
     coverage: Coverage = Coverage()
     skipped: tuple[Skipped, ...] = ()
     failed: tuple[str, ...] = ()

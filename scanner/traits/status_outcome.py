@@ -184,6 +184,8 @@ def _statement(graph: FlowGraph, unit: UnitRef, stmt: Stmt, seen: _Seen) -> None
                 seen.raised = True
             else:
                 seen.other = True
+                if found.kind == "code" and found.text:
+                    seen.calls.append(found)
         case Assign(target=target):
             field = target.name if isinstance(target, Attr) else _key(target) if isinstance(target, Index) else last_name(target)
             found = of_value(graph, unit, stmt.value)
