@@ -1,4 +1,4 @@
-"""Crontab times: against croniter over generated expressions (`python -m benchmarks.firing_differential` takes 10,000), and what crontab(5) says in so many words."""
+"""Crontab times: against croniter over generated ones (`python -m benchmarks.firing_differential` takes 10,000), and what crontab(5) says in so many words."""
 
 from __future__ import annotations
 

@@ -27,6 +27,8 @@ RECORDS = re.compile(
 MAX_UNITS = 250
 _LIMITS = {"activeDeadlineSeconds": 1.0, "timeout-minutes": 60.0, "dagrun_timeout": 1.0, "time_limit": 1.0}
 """Options that end a run, with the seconds of their unit."""
+_HOOKS = frozenset({"wp-cron", "action-scheduler"})
+"""Schedulers that fire a hook by name, to which code elsewhere is tied."""
 _SEPARATE: dict[str, Callable[[Scalar], bool]] = {
     "concurrencyPolicy": lambda v: str(v) in {"Forbid", "Replace"},
     "withoutOverlapping": lambda v: v not in {None, False, ""},
@@ -160,6 +162,8 @@ def _job(graph: FlowGraph, file: FileFacts, schedule: Schedule) -> Job:
             if command.deadline is not None:
                 job.deadline = min(job.deadline or command.deadline, command.deadline)
     job.units = [e.unit for e in graph.entries if e.schedule is schedule]
+    if not job.units and schedule.target_kind == "unknown" and schedule.platform in _HOOKS:
+        job.units = [e.unit for e in graph.entries if e.name == schedule.target and e.kind in {"hook", "event"}]
     _follow(graph, job)
     return job
 

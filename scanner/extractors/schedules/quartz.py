@@ -32,8 +32,8 @@ def extract(source: Source) -> FileFacts:
             return file_facts(source, _properties(source.text))
         if source.path.endswith((".yml", ".yaml")):
             found = [entry for document in load_yaml(source.text) for entry in flat(document)]
-            facts = _settings((".".join(map(str, e.path)), str(e.value), e.start, e.end) for e in found)
-            return file_facts(source, (*facts, *_switches(found)))
+            jobs = _settings((".".join(map(str, e.path)), str(e.value), e.start, e.end) for e in found)
+            return file_facts(source, (*jobs, *_switches(found)))
         root = load_xml(source.text)
     except LocatedError as error:
         return file_facts(source, skipped=(Skipped(source.path, error.reason, NAME, error.line),))
