@@ -109,7 +109,8 @@ def test_symfony() -> None:
     text = (
         "<?php\nnamespace Shop;\n#[AsCronTask('0 3 * * *', timezone: 'Europe/Berlin')]\nclass Tidy { public function __invoke() {} }\n"
         "class Jobs {\n #[AsPeriodicTask(frequency: '5 minutes', jitter: 6)]\n public function pull() {}\n"
-        " public function getSchedule() { return (new Schedule())->add(RecurringMessage::every('1 hour', new Export()), RecurringMessage::cron($x, new Other())); }\n}\n"
+        " public function getSchedule() { return (new Schedule())->add(RecurringMessage::every('1 hour', new Export()),"
+        " RecurringMessage::cron($x, new Other())); }\n}\n"
     )
     jobs = found(php, symfony_scheduler, "src/Jobs.php", text)
     assert [(j.target, j.dialect, j.when, j.zone) for j in jobs] == [
