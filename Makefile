@@ -42,7 +42,7 @@ package-test: .venv/installed ## build wheel and sdist, install each in a clean 
 
 bench: .venv/installed ## time and memory against docs/performance.md; needs TREE=folder (a checkout of saleor/saleor)
 	@test -n "$(TREE)" || { echo "make bench needs TREE=folder: a checkout of saleor/saleor, on a quiet machine" >&2; exit 1; }
-	$(BIN)/python -m benchmarks --tree "$(TREE)"
+	$(BIN)/python -m benchmarks --tree "$(TREE)" $(ARGS)
 
 accuracy: .venv/installed ## score against public cases; needs CASES=folder with score.py, MIRROR=folder of bare repositories
 	@test -f "$(CASES)/score.py" || { echo "make accuracy needs CASES=folder that holds score.py and pairs/" >&2; exit 1; }
