@@ -84,6 +84,7 @@ class Symbol(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     stable: for key sources. region: it is used as a `with` region/decorator/callback.
     raises: options of the call that make it fail on a failed status (`--fail`, `raise_for_status`).
     files: for an entry named `def NAME`: globs of the paths in which a framework finds a function of that name (a "default" export counts as one).
+    kinds: for an entry that is registered under a name: what a name that fits a glob is instead of `value`, as "glob=kind".
     unless: keyword arguments that change the meaning, as "name=value" (the symbol does not apply then); only_if: the opposite.
     """
 
@@ -116,6 +117,7 @@ class Symbol(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     failure: str = ""
     raises: tuple[str | int, ...] = ()
     files: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
     unless: tuple[str, ...] = ()
     only_if: tuple[str, ...] = ()
     note: str = ""

@@ -6,9 +6,9 @@ import fnmatch
 import re
 from collections.abc import Iterator
 
-from flowaudit.scanner.calls import place
+from flowaudit.scanner.calls import in_table, place
 from flowaudit.scanner.catalog import Known
-from flowaudit.scanner.facts import Call, Const, Expr, Items, Return, Schedule, Table, Text, Yield
+from flowaudit.scanner.facts import Attr, Call, Const, Expr, Items, Name, Return, Schedule, Table, Text, Yield
 from flowaudit.scanner.graph import EntryPoint, FlowGraph
 from flowaudit.scanner.program import ClassRef, UnitRef, dotted, last_name
 from flowaudit.scanner.value import Value
@@ -45,6 +45,11 @@ def point(graph: FlowGraph, known: Known, unit: UnitRef, at: object, name: str, 
     symbol = known.symbol
     kind = symbol.value or "route"
     repeat, background, failure = symbol.repeat, symbol.background, symbol.failure
+    for glob, _, other in (k.partition("=") for k in symbol.kinds):
+        if fnmatch.fnmatchcase(name, glob):
+            kind = other
+            repeat, background, failure = ("delivery", True, "redelivered") if other == "webhook" else ("user", False, "shown")
+            break
     if kind == "route" and (
         _WEBHOOK.search(name)
         or _WEBHOOK.search(unit.unit.name.rpartition(".")[2])
@@ -137,15 +142,57 @@ def handlers(graph: FlowGraph, value: Value) -> list[UnitRef]:
         unit, expr = value.ref
         if isinstance(expr, Items) and len(expr.items) == 2 and isinstance(expr.items[1].value, Const):
             method = str(expr.items[1].value.value)
-            owners = graph.resolver.values(expr.items[0].value, unit)
-            found = [m for o in owners if isinstance(o.ref, ClassRef) and (m := graph.resolver.method(o.ref, method))]
+            found = [m for o in _owners(graph, expr.items[0].value, unit) if (m := graph.resolver.method(o, method))]
             if found:
                 return found
-        if isinstance(expr, Const) and isinstance(expr.value, str):
-            function = graph.program.php_functions.get(expr.value.lower().lstrip("\\"))
-            if function is not None and unit.language == "php":
-                return [function]
+        if unit.language == "php":
+            return _named_in_php(graph, unit, expr)
     return []
+
+
+def _owners(graph: FlowGraph, expr: Expr, unit: UnitRef) -> list[ClassRef]:
+    """The classes that the first half of `[object, "method"]` stands for; PHP may name a class by a string."""
+    out = []
+    for value in graph.resolver.values(expr, unit):
+        if isinstance(value.ref, ClassRef):
+            out.append(value.ref)
+        elif value.kind == "expr" and unit.language == "php" and isinstance(value.ref, tuple):
+            name = _php_text(value.ref[0], value.ref[1])
+            cls = unit.owner if name in {"self", "static"} else graph.program.php.get(name.lower().lstrip("\\"))
+            if cls is not None:
+                out.append(cls)
+    return out
+
+
+def _named_in_php(graph: FlowGraph, unit: UnitRef, expr: Expr) -> list[UnitRef]:
+    """The function or method that a string names in PHP: "shop_export", "Shop\\Export::run", `__NAMESPACE__ . "\\run"`."""
+    name = _php_text(unit, expr).lower().lstrip("\\")
+    cls_name, colons, method = name.partition("::")
+    if not colons:
+        function = graph.program.php_functions.get(name)
+        return [function] if function is not None else []
+    cls = unit.owner if cls_name in {"self", "static"} else graph.program.php.get(cls_name)
+    found = next((m for m in cls.methods if m.lower() == method), "") if cls is not None else ""
+    target = graph.resolver.method(cls, found or method)
+    return [target] if target is not None else []
+
+
+def _php_text(unit: UnitRef, expr: Expr) -> str:
+    """A constant text in which `__CLASS__` and `__NAMESPACE__` stand for what they are; "" when a part is not known."""
+    match expr:
+        case Const(value=str() as text):
+            return text
+        case Name(id="__NAMESPACE__"):
+            return unit.file.module
+        case Name(id="__CLASS__") if unit.owner is not None:
+            return f"{unit.file.module}\\{unit.owner.cls.name}".lstrip("\\")
+        case Attr(base=Name(id="self" | "cls"), name="class") if unit.owner is not None:
+            return f"{unit.file.module}\\{unit.owner.cls.name}".lstrip("\\")
+        case Text():
+            parts = [_php_text(unit, p) for p in expr.parts]
+            return "".join(parts) if all(parts) else ""
+        case _:
+            return ""
 
 
 def registered(graph: FlowGraph, unit: UnitRef) -> Iterator[EntryPoint]:
@@ -159,10 +206,10 @@ def registered(graph: FlowGraph, unit: UnitRef) -> Iterator[EntryPoint]:
         if known is None or known.symbol.role != "entry":
             continue
         named = (literal(found) for p in known.symbol.topic if (found := place(call, p)) is not None)
-        name = literal(call.args[0].value) or next(named, "")
+        name = next(filter(None, named), "") or literal(call.args[0].value)
         options = {a.name or str(i): a.value for i, a in enumerate(call.args)}
         places = known.symbol.handler
-        chosen = [found for p in places if (found := place(call, p)) is not None]
+        chosen = [found for p in places for found in _places(call, p)]
         for expr in chosen or [a.value for a in call.args]:
             for value in graph.resolver.values(expr, unit, event.path):
                 for handler in handlers(graph, value):
@@ -171,6 +218,23 @@ def registered(graph: FlowGraph, unit: UnitRef) -> Iterator[EntryPoint]:
                         if handler is unit
                         else _moved(point(graph, known, handler, handler, name, options), unit, call)
                     )
+
+
+def _places(call: Call, where: str | int) -> list[Expr]:
+    """A handler's places; where a table of options is expected, a list of such tables has one in each (`register_rest_route` with several methods)."""
+    found = place(call, where)
+    if found is not None:
+        return [found]
+    head, dot, key = str(where).partition(".")
+    outer = place(call, int(head) if head.isdigit() else head) if dot else None
+    match outer:
+        case Items():
+            tables = [i.value for i in outer.items]
+        case Table():
+            tables = [p.value for p in outer.pairs]
+        case _:
+            tables = []
+    return [inner for t in tables if (inner := in_table(t, key)) is not None]
 
 
 def _moved(entry: EntryPoint, unit: UnitRef, call: Call) -> EntryPoint:

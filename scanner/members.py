@@ -52,6 +52,8 @@ class Members:
                 return [Value("ext", base.name)]  # as a default import is called
             case "ext" | "inst":
                 return [Value("ext", f"{base.name}.{name}", ref if base.kind == "inst" else None)]
+            case "class" if name == "class":
+                return [base]  # PHP's `X::class` is the name of the class, and whoever takes it makes or calls the class
             case "module":
                 return self._keep("member", str(ref), name, lambda: self._member(str(ref), name, set()))
             case "class" | "object" if isinstance(ref, ClassRef):

@@ -94,14 +94,15 @@ def _text(graph: FlowGraph, expr: Expr, unit: UnitRef) -> str:
 
 
 def _join(graph: FlowGraph, unit: UnitRef, event: Event, handlers: list[UnitRef], known: Known | None) -> None:
-    unique = {h.key: h for h in handlers if h is not unit}
+    again = known is not None and known.symbol.role in {"enqueue", "publish"}  # a task may plan itself again
+    unique = {h.key: h for h in handlers if again or h is not unit}
     if len(unique) > MAX_HANDLERS:
         graph.count_unknown("messages with too many handlers to follow")
         return
     there = {e.head.key for e in graph.edge_of(unit, event)}
     for key in sorted(unique):
         if key not in there:
-            later = (known is not None and known.symbol.role in {"enqueue", "publish"}) or _deferred(unique[key])
+            later = again or _deferred(unique[key])
             graph.connect(Edge("enqueues" if later else "calls", unit, unique[key], event, "likely", known if later else None))
 
 

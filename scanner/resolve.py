@@ -120,7 +120,7 @@ class Resolver:
         name = expr.id
         if name == "self" and where.owner:
             return [Value("object", where.owner.key, where.owner)]
-        if name == "cls" and where.owner:
+        if name in {"cls", "__CLASS__"} and where.owner:
             return [Value("class", where.owner.key, where.owner)]
         if name == "super" and where.owner:
             return [Value("super", where.owner.key, where.owner)]

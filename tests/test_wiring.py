@@ -166,3 +166,43 @@ def test_a_magento_topic_reaches_its_handler() -> None:
     assert [(e.kind, e.tail.unit.name, e.head.unit.name) for edges in graph.out.values() for e in edges if e.head.unit.name == "Consumer.take"] == [
         ("enqueues", "Send.go", "Consumer.take")
     ]
+
+
+CALLBACKS = r"""<?php
+namespace Shop;
+class Hooks {
+    public function register() {
+        add_action('a', [__CLASS__, 'run']);
+        add_action('b', array(self::class, 'run'));
+        add_action('c', [static::class, 'run']);
+        add_action('d', 'Shop\Hooks::run');
+        add_action('e', ['Shop\Hooks', 'run']);
+        add_action('f', __CLASS__ . '::run');
+        add_action('g', __NAMESPACE__ . '\export');
+        add_action('h', [Hooks::class, 'run']);
+        add_action('i', ['Other\Hooks', 'run']);
+        add_action('j', 'Other\export');
+        add_action('k', [$unknown, 'run']);
+    }
+    public static function run() {}
+}
+function export() {}
+"""
+
+
+def test_the_ways_php_names_a_callback() -> None:
+    found = entries(graph_of({"hooks.php": CALLBACKS}))
+    assert found == {*(("hook", name, "Hooks.run") for name in "abcdefh"), ("hook", "g", "export")}
+
+
+def test_the_names_of_hooks_say_who_calls_them() -> None:
+    code = "<?php\nfunction f() {}\nadd_action('woocommerce_api_shop', 'f'); add_action('wp_ajax_shop_pay', 'f'); add_action('init', 'f');"
+    assert entries(graph_of({"shop.php": code})) == {("webhook", "woocommerce_api_shop", "f"), ("route", "wp_ajax_shop_pay", "f"), ("hook", "init", "f")}
+
+
+def test_a_rest_route_with_several_methods() -> None:
+    code = """<?php
+function boot() { register_rest_route('shop/v1', '/orders', array(array('methods' => 'GET', 'callback' => 'a'), array('methods' => 'POST', 'callback' => 'b'))); }
+function a() {} function b() {} function c() {}
+"""
+    assert entries(graph_of({"shop.php": code})) == {("route", "/orders", "a"), ("route", "/orders", "b")}

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from flowaudit.scanner.facts import Assign, Attr, Call, Const, Expr, Items, Name, Op, Return
+from flowaudit.scanner.facts import Assign, Attr, Call, Const, Expr, Items, Name, Op, Return, Table
 from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.graph import FlowGraph
 from flowaudit.scanner.program import ClassRef, UnitRef, dotted, last_name
@@ -213,7 +213,12 @@ def _outside(graph: FlowGraph, hook: Hook) -> str:
 
 def _says_check(expr: Expr) -> bool:
     """Whether a decorator, default or option names a check, itself or in its arguments."""
+    opened: set[int] = set()
     for part in walk(expr):
+        if isinstance(part, Table):  # 'permission_callback' => '__return_true' lets everybody in
+            opened |= {id(p.key) for p in part.pairs if p.key is not None and _lets_in(p.value)}
+        if id(part) in opened:
+            continue
         text = (
             part.id
             if isinstance(part, Name)
@@ -231,6 +236,11 @@ def _says_check(expr: Expr) -> bool:
         ):
             return True
     return False
+
+
+def _lets_in(value: Expr) -> bool:
+    """Whether the value of an option that is named like a check checks nothing."""
+    return isinstance(value, Const) and (not value.value or value.value is True or (isinstance(value.value, str) and bool(_NOT_CHECKS.search(value.value))))
 
 
 def _depends_checks(graph: FlowGraph, unit: UnitRef, expr: Expr) -> bool:
