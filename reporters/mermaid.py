@@ -53,7 +53,7 @@ def render(report: Report) -> str:
         hurt = [name[box.id] for box in boxes if box.level == level]
         if hurt:
             out += [f"  classDef {level} {style}", f"  class {','.join(hurt)} {level}"]
-    out.append("  %% no T/R/I/L: no time limit, retry, protection against doing it twice, log; (n): findings")
+    out.append("  %% no T/R/I/L: no time limit, retry, duplicate protection, log; (n): findings")
     if len(lines) > len(shown):
         out.append(f"  %% {len(lines) - len(shown)} connections without findings are left out")
     return "\n".join(out) + "\n"

@@ -150,7 +150,16 @@ class _Chart:
         words = {word.rpartition("/")[2] for word in re.split(r"[\s'\";|&()=]+", target)}
         return [found[0] for name in sorted(words) if len(found := self.names.get(name, [])) == 1]
 
+    def _jobs(self, unit: UnitRef) -> list[EntryPoint]:
+        """The entry points of a unit that a message or a schedule can start: the job itself where it is one, else whatever is known."""
+        every = [entry for entry in self.graph.entry_points_of(unit) if entry.unit.path in self.graph.judged]
+        return [entry for entry in every if entry.schedule is None] or every
+
     def _flow(self, entry: EntryPoint, taken: set[int]) -> None:
+        job = self._jobs(entry.unit)[:1] if entry.schedule is not None else []
+        if job and job[0].schedule is None:  # the schedule starts a job that is known by itself: the job's flow is drawn once, from there
+            self._wire(self._entry(entry, {}, whole=False), self._entry(job[0], {}), "starts", entry.at)
+            return
         groups: dict[str, list[Site]] = {}
         units, hops = self._units(entry.unit)
         for unit in units:
@@ -158,7 +167,7 @@ class _Chart:
                 if site.system:
                     groups.setdefault(site.system, []).append(site)
                     taken.add(id(site))
-        targets = [(hop, target) for hop in hops for target in self.graph.entry_points_of(hop.head) if target.unit.path in self.graph.judged]
+        targets = [(hop, target) for hop in hops for target in self._jobs(hop.head)]
         if not groups and not targets and entry.schedule is None:
             return
         tail = self._entry(entry, groups)
@@ -189,7 +198,8 @@ class _Chart:
         self.below[start.key] = order
         return order, hops
 
-    def _entry(self, entry: EntryPoint, groups: dict[str, list[Site]]) -> str:
+    def _entry(self, entry: EntryPoint, groups: dict[str, list[Site]], whole: bool = True) -> str:
+        """The node of an entry point, made when first asked for. `whole` False: what runs below it belongs to another node."""
         key = _key(entry)
         if key not in self.boxes:
             if entry.unit.key not in self.below:
@@ -203,7 +213,7 @@ class _Chart:
             if entry.kind == "command" and entry.name == entry.unit.unit.name:
                 name = entry.unit.path.rpartition("/")[2].rpartition(".")[0]  # a framework calls a command by its file, not by its method
             self._box(key, entry.kind, name, self._lane_of(entry, groups), self._stage_of(groups), entry.at)
-            for unit in self.below[entry.unit.key]:
+            for unit in self.below[entry.unit.key] if whole else ():
                 self.flows.setdefault(unit.key, []).append(key)
         return key
 

@@ -94,7 +94,7 @@
       $("scale").textContent = `${Math.round(scale * 100)} %`;
     }
     const whole = () => zoom(Math.min(1.4, view.clientWidth / width, Math.max(320, innerHeight * 0.76) / height));
-    zoom(Math.min(1, Math.max(0.62, view.clientWidth / width)));
+    zoom(Math.min(1, Math.max(0.8, view.clientWidth / width)));
     view.scrollTo(0, 0);
     $("nearer").addEventListener("click", () => zoom(scale * 1.25));
     $("farther").addEventListener("click", () => zoom(scale / 1.25));

@@ -98,7 +98,8 @@ class _Layout:
         later = work if len(work) < len(starts) else frozenset()
         self.column, back = columns([b.id for b in starts], [b.id for b in ends], pairs, later)
         for wire in wires:
-            wire.back = (wire.tail, wire.head) in back or self.column[wire.tail] >= self.column[wire.head]
+            wire.loop = self.column[wire.tail] == self.column[wire.head]
+            wire.back = not wire.loop and ((wire.tail, wire.head) in back or self.column[wire.tail] > self.column[wire.head])
         self.count = max(self.column.values(), default=0) + 1
         self.ways: dict[str, list[str]] = {}
         """Wire -> the items that it passes, left to right."""
@@ -120,6 +121,9 @@ class _Layout:
             items[self.column[name]].append(name)
         links: list[list[tuple[str, str]]] = [[] for _ in range(max(0, self.count - 1))]
         for wire in self.wires:
+            if wire.loop:
+                self.ways[wire.id] = [wire.tail]
+                continue
             left, right = (wire.head, wire.tail) if wire.back else (wire.tail, wire.head)
             first, last = self.column[left], self.column[right]
             way = [left]
@@ -144,11 +148,14 @@ class _Layout:
         coming: dict[str, list[Line]] = {}
         for wire in self.wires:
             leaving.setdefault(self.ways[wire.id][0], []).append(wire)
-            coming.setdefault(self.ways[wire.id][-1], []).append(wire)
+            if wire.loop:
+                leaving.setdefault(wire.head, []).append(wire)
+            else:
+                coming.setdefault(self.ways[wire.id][-1], []).append(wire)
         for box in self.boxes.values():
             self._size(box, len(leaving.get(box.id, ())), len(coming.get(box.id, ())))
         bands = self._rows()
-        curve = min(260.0, 120.0 + 3.0 * max((len(gap) for gap in self.order.links), default=0))
+        curve = min(200.0, 110.0 + 1.5 * max((len(gap) for gap in self.order.links), default=0))
         step = WIDTH + STRIP + curve
         for box in self.boxes.values():
             box.column = self.column[box.id]
@@ -167,7 +174,7 @@ class _Layout:
         systems = any(box.kind == "system" for box in self.boxes.values())
         out = []
         for column in range(self.count):
-            words = "Systems" if systems and column == self.count - 1 else "What starts it" if column == 0 else "Jobs and code behind it"
+            words = "Systems" if systems and column == self.count - 1 else ("What starts it", "Jobs and code behind it", "Jobs that those set off")[min(column, 2)]
             out.append((MARGIN + column * step, words))
         return tuple(out)
 
@@ -217,18 +224,24 @@ class _Layout:
         out: dict[str, float] = {}
         into: dict[str, float] = {}
         for name, wires in leaving.items():
-            wires.sort(key=lambda wire: (self.centre[self.ways[wire.id][1]], self.ways[wire.id][1], wire.id))
+            wires.sort(key=lambda wire: self._aim(name, wire))
             first = self.centre[name] - PORT * (len(wires) - 1) / 2
-            out.update((wire.id, first + PORT * index) for index, wire in enumerate(wires))
+            for index, wire in enumerate(wires):
+                (into if wire.loop and wire.head == name else out)[wire.id] = first + PORT * index
         for name, wires in coming.items():
             wires.sort(key=lambda wire: (self._before(wire, out), wire.id))
             space = min(PORT, (self.boxes[name].h - 10) / max(1, len(wires)))
             first = self.centre[name] - space * (len(wires) - 1) / 2
             into.update((wire.id, first + space * index) for index, wire in enumerate(wires))
         gaps: list[list[tuple[float, float]]] = [[] for _ in range(self.count)]
+        bows: list[list[tuple[float, float]]] = [[] for _ in range(self.count)]
         for wire in self.wires:
             way = self.ways[wire.id]
             column = self.column[way[0]]
+            if wire.loop:
+                bows[column].append((out[wire.id], into[wire.id]))
+                self._bow(wire, MARGIN + column * step + WIDTH, out[wire.id], into[wire.id], curve)
+                continue
             ys = [out[wire.id], *(self.centre[name] for name in way[1:-1]), into[wire.id]]
             points = []
             for index in range(len(way) - 1):
@@ -236,11 +249,28 @@ class _Layout:
                 points.append((left, ys[index], left + curve, ys[index + 1]))
                 gaps[column + index].append((ys[index], ys[index + 1]))
             self._trace(wire, points)
-        return sum(crossings(gap) for gap in gaps)
+        return sum(crossings(gap) + _bowed(bows[column], gap) for column, gap in enumerate(gaps))
+
+    def _aim(self, name: str, wire: Line) -> tuple[int, float, str]:
+        """Where a line goes after its port: bows to boxes above come first, those to boxes below last, the nearest of them outermost."""
+        if wire.loop:
+            other = wire.head if wire.tail == name else wire.tail
+            above = self.centre[other] < self.centre[name]
+            return (-1 if above else 1), -self.centre[other], wire.id
+        return 0, self.centre[self.ways[wire.id][1]], wire.id
 
     def _before(self, wire: Line, out: dict[str, float]) -> float:
         way = self.ways[wire.id]
         return self.centre[way[-2]] if len(way) > 2 else out[wire.id]
+
+    @staticmethod
+    def _bow(wire: Line, x: float, start: float, end: float, curve: float) -> None:
+        """A line between two boxes of one column: out to the right, round, and back to the right side of its head."""
+        left, reach = x + STRIP, x + STRIP + curve * (0.5 + min(0.4, abs(end - start) / 1500))
+        wire.points = ((left, start, left, end),)
+        wire.path = f"M{x:.1f} {start:.1f}H{left:.1f}C{reach:.1f} {start:.1f} {reach:.1f} {end:.1f} {left:.1f} {end:.1f}H{x:.1f}"
+        wire.arrow = f"M{x + 9:.1f} {end - 5:.1f}L{x:.1f} {end:.1f}L{x + 9:.1f} {end + 5:.1f}z"
+        _mark(wire, x + 4, start)
 
     @staticmethod
     def _trace(wire: Line, points: list[tuple[float, float, float, float]]) -> None:
@@ -256,9 +286,18 @@ class _Layout:
         else:
             right, end = points[-1][2], points[-1][3]
             wire.arrow = f"M{right - 9:.1f} {end - 5:.1f}L{right:.1f} {end:.1f}L{right - 9:.1f} {end + 5:.1f}z"
-        shift = 12.0 if wire.back else 4.0
-        wire.badge = (x + shift + 8, y)
-        order = list(GUARDS)
-        wire.cells = tuple(
-            Cell(name, state, x + shift + 18 + CELL * order.index(name), y - CELL / 2) for name, state in wire.guards if name in order
-        )
+        _mark(wire, x + (12.0 if wire.back else 4.0), y)
+
+
+def _mark(wire: Line, x: float, y: float) -> None:
+    """The places of a line's badge and guards."""
+    wire.badge = (x + 8, y)
+    order = list(GUARDS)
+    wire.cells = tuple(Cell(name, state, x + 18 + CELL * order.index(name), y - CELL / 2) for name, state in wire.guards if name in order)
+
+
+def _bowed(bows: Sequence[tuple[float, float]], gap: Sequence[tuple[float, float]]) -> int:
+    """Crossings of the bows of one column: with each line that leaves between their ends, and with bows that interleave."""
+    spans = sorted((min(pair), max(pair)) for pair in bows)
+    lines = sum(low < start < high for low, high in spans for start, _ in gap)
+    return lines + sum(a[0] < b[0] < a[1] < b[1] for i, a in enumerate(spans) for b in spans[i + 1 :])

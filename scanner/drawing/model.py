@@ -51,7 +51,8 @@ class Cell(msgspec.Struct, frozen=True):
 
 
 class Line(msgspec.Struct, kw_only=True):
-    """A connection as drawn. `points` are the ends of its curved pieces: x0, y0, x1, y1 each; `back` when it runs against the reading direction."""
+    """A connection as drawn. `points` are the ends of its curved pieces: x0, y0, x1, y1 each; `back` when it runs against the
+    reading direction; `loop` when both ends stand in one column and the line bows out at their right."""
 
     id: str
     tail: str
@@ -66,6 +67,7 @@ class Line(msgspec.Struct, kw_only=True):
     level: str = ""
     vectors: tuple[str, ...] = ()
     back: bool = False
+    loop: bool = False
     points: tuple[tuple[float, float, float, float], ...] = ()
     path: str = ""
     arrow: str = ""

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 
 Pair = tuple[str, str]
 SWEEPS = 14
+MOST_COLUMNS = 3
+"""Columns before that of the ends. Longer chains of jobs go on inside the last one, so that a map stays narrow enough to read."""
 SWAPS = 6
 
 
@@ -52,7 +54,8 @@ def columns(starts: Sequence[str], ends: Sequence[str], pairs: Sequence[Pair], l
     for tail in reversed(post):
         for head in turned[tail]:
             column[head] = max(column[head], column[tail] + 1)
-    # a pair drawn backwards still needs a column between its ends, which the longest path of the cycle's other pairs gives it
+    for name, place in column.items():
+        column[name] = min(place, MOST_COLUMNS - 1)
     final = max(column.values(), default=-1) + 1
     column.update(dict.fromkeys(ends, final))
     return column, back

@@ -20,7 +20,7 @@ PLURALS = {
     "queue": "queues", "topic": "topics",
 }  # fmt: skip
 EDGES = {"requests": "calls", "enqueues": "queues work for", "starts": "starts", "schedules": "starts", "receives": "receives from"}
-GUARDS = {"timeout": "time limit", "retry": "retry", "idempotency": "protection against doing it twice", "log": "log"}
+GUARDS = {"timeout": "time limit", "retry": "retry", "idempotency": "duplicate protection", "log": "log"}
 LETTERS = {"timeout": "T", "retry": "R", "idempotency": "I", "log": "L"}
 STATES = {"present": "present", "absent": "missing", "unknown": "not known", "mixed": "on some calls only"}
 MARKS = {"present": "", "absent": "✕", "unknown": "?", "mixed": "~"}
