@@ -25,6 +25,7 @@ from flowaudit.scanner.cache import Cache, folder
 from flowaudit.scanner.catalog import Catalog, Entry
 from flowaudit.scanner.config import Config, ConfigError
 from flowaudit.scanner.extract import Corpus
+from flowaudit.scanner.plan import plan
 from flowaudit.scanner.rank import rank
 from flowaudit.scanner.readers import whole_fingerprint
 from flowaudit.scanner.report import Coverage, Ranked, Report
@@ -266,12 +267,14 @@ def _report(
     for name in ("nodes", "edges"):  # the map names the findings that are shown, no others
         parts[name] = tuple(msgspec.structs.replace(x, findings=tuple(f for f in x.findings if f in visible)) for x in parts.get(name, ()))
     unknown = parts.pop("unknown", ())
+    ranked_findings = tuple(sorted(shown, key=_worst_first))
     return Report(
         roots=tuple(os.path.basename(os.path.realpath(root)) for root in roots),
         version=flowaudit.__version__,
         revision=revision,
         prefix=prefix,
-        findings=tuple(sorted(shown, key=_worst_first)),
+        findings=ranked_findings,
+        work=plan(ranked_findings, parts.get("systems", ())),
         suppressed=tuple(sorted(suppressed, key=_worst_first)),
         rules=tuple(item.rule for item in asked),
         coverage=_coverage(corpus, config, unknown, suppressor.notes(frozenset(by_id))),

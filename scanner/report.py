@@ -172,6 +172,29 @@ class StateMachine(msgspec.Struct, frozen=True):
     unset: tuple[str, ...] = ()
 
 
+class WorkItem(msgspec.Struct, frozen=True, kw_only=True):
+    """Findings that one fix mends. `id` is stable under unrelated edits; `findings` are fingerprints, worst first; score, level, impact and likelihood are
+    those of the worst; `hours` a range (low, high) of developer hours, `basis` how it was reckoned; `places` counts what the fix must touch."""
+
+    id: str
+    title: str
+    rule: str
+    effort: str
+    level: str
+    vector: str
+    stage: str
+    systems: tuple[str, ...]
+    score: float
+    impact: float
+    likelihood: float
+    findings: tuple[str, ...]
+    files: tuple[str, ...]
+    places: int
+    hours: tuple[float, float]
+    basis: str
+    remedy: str
+
+
 class Coverage(msgspec.Struct, frozen=True):
     """What was read and what could not be seen."""
 
@@ -195,6 +218,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     prefix: str = ""
     """What leads from the repository's top to the report's paths ("" or ending in "/"), for formats that are read from the top."""
     findings: tuple[Ranked, ...] = ()
+    work: tuple[WorkItem, ...] = ()
+    """The findings gathered into what one fix mends: quick wins first, each kind by priority."""
     suppressed: tuple[Ranked, ...] = ()
     rules: tuple[Rule, ...] = ()
     systems: tuple[SystemItem, ...] = ()
