@@ -125,7 +125,7 @@ def _function(template: Template, name: str, properties: Node) -> Iterator[Fact]
         kind, inner = event.string("Type"), event.get("Properties")
         if inner is None or (kind not in _PULLED and kind not in _PUSHED):
             continue
-        place = Span(key.start, event.end)
+        place = Span(key.start, key.end)
         block = Block("consumer", FORM, name, _TECHNOLOGY.get(kind, "aws-lambda-async"), place)
         if kind in _PULLED:
             source(template, block, inner, inner.get("Queue") or inner.get("Stream") or inner.get("Broker"), _PULLED[kind], place)
@@ -137,7 +137,7 @@ def _function(template: Template, name: str, properties: Node) -> Iterator[Fact]
             config = properties.get("EventInvokeConfig")
             if invoke is not None and config is not None and not any(k in _PUSHED or k == "Schedule" for k in kinds):
                 at = next(k for k, _ in properties.pairs if k.text == "EventInvokeConfig")
-                block.put("async-target", template.name(invoke.get("Destination")) or UNKNOWN_VALUE, Span(at.start, config.end))
+                block.put("async-target", template.name(invoke.get("Destination")) or UNKNOWN_VALUE, Span(at.start, span(config).end))
         else:
             block.put("source", "async", place)
             if invoke is not None or dead is not None:
@@ -207,5 +207,7 @@ def may_send(template: Template, policies: Node | None, target: Node | None) -> 
 
 
 def span(node: Node | None) -> Span:
-    """A node's bytes."""
-    return Span(node.start, node.end) if node is not None else Span(0, 0)
+    """A node's bytes, up to its last value (a block's own end lies behind the comments after it)."""
+    if node is None:
+        return Span(0, 0)
+    return Span(node.start, max((n.end for n in node.walk() if n.kind == "scalar"), default=node.end))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from flowaudit.scanner.facts import UNKNOWN_VALUE, Call, Expr, Fact, FileFacts, Return, Scalar
+from flowaudit.scanner.facts import UNKNOWN_VALUE, Call, Expr, Fact, FileFacts, Op, Return, Scalar
 from flowaudit.scanner.harvest.queue_words import Block, Span, seconds
 from flowaudit.scanner.harvest.values import Reader, entries, last
 
@@ -73,6 +73,8 @@ def _put(block: Block, word: str, expr: Expr, reader: Reader) -> None:
 def _value(expr: Expr, reader: Reader) -> tuple[Scalar, bool]:
     """(value, whether the environment may change it)."""
     found = reader.value(expr)
+    if isinstance(found, Op) and found.op == "cast":
+        found = found.operands[0]
     if isinstance(found, Call) and last(found.callee) == "env":
         return (reader.scalar(found.args[1].value) if len(found.args) > 1 else UNKNOWN_VALUE), True
     return reader.scalar(found), False

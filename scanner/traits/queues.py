@@ -146,7 +146,7 @@ class Queues:
 
     def _around(self, block: Block) -> Iterator[str]:
         parts = block.file.path.split("/")
-        yield from (p for p in parts[-4:] if p not in _WIDE)
+        yield from (p for p in parts[-7:] if p not in _WIDE)
         unit = self.unit(block)
         if unit is not None:
             yield unit.unit.name

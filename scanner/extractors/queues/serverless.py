@@ -45,7 +45,7 @@ def extract(source: Source) -> FileFacts:
 
 
 def _event(template: Template, root: Node, key: Node, function: Node, kind: Node, inner: Node) -> Iterator[Fact]:
-    place = Span(kind.start, inner.end)
+    place = Span(kind.start, kind.end)
     source, technology = _EVENTS[kind.text]
     block = Block("consumer", "cloudformation", key.text, technology, place).put("source", source, place)
     arn = inner.get("arn") if inner.kind == "map" else inner
