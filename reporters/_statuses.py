@@ -10,7 +10,7 @@ import re
 from html import escape
 
 from flowaudit.scanner.mask import visible
-from flowaudit.scanner.report import Report, StateMachine, StatusTable
+from flowaudit.scanner.report import Report, StateMachine, StatusStep, StatusTable
 
 MARKS = {"": "", "defaulted": "default", "missing": "MISSING", "suspicious": "SUSPICIOUS", "unknown": "not the vendor's", "retired": "retired"}
 _WIDTH = 34
@@ -47,12 +47,15 @@ def as_text(report: Report) -> str:
         out.append("")
     for machine in report.machines:
         out.append(f"States of {_clean(machine.record)}.{_clean(machine.field)}: {', '.join(map(_clean, machine.states))}")
-        for step in machine.steps:
-            out.append(f"  {_sources(step.sources, step.excluded)} -> {', '.join(map(_clean, step.targets)) or '?'}   {_clean(step.at.path)}:{step.at.line}"
-                       f"{'' if step.checked else '   [no check]'}")  # fmt: skip
+        out += [_step(step) for step in machine.steps]
         out += _notes(machine)
         out.append("")
     return "\n".join(out) + ("\n" if out else "No status mapping was found.\n")
+
+
+def _step(step: StatusStep) -> str:
+    check = "" if step.checked else "   [no check]"
+    return f"  {_sources(step.sources, step.excluded)} -> {', '.join(map(_clean, step.targets)) or '?'}   {_clean(step.at.path)}:{step.at.line}{check}"
 
 
 def _sources(sources: tuple[str, ...], excluded: tuple[str, ...]) -> str:

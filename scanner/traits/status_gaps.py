@@ -72,11 +72,13 @@ def _missing(table: StatusMap) -> Iterator[Gap]:
     sure = any(k.sure or k.fits for k in table.known) or len(table.rows) >= 3
     if default.kind == "value" and default.meaning not in NEUTRAL and sure:
         bad = [v for v, m in pairs if contradicts(m, default.meaning, v.value)]
+        if default.meaning in SUCCESS and not any(of_vendor(v.meaning) in SUCCESS for k in table.known for v in k.vocabulary.values):
+            return  # nothing is paid or delivered in this vocabulary: its success is another one
         told = f"fall to the default {default.text or default.meaning!r}" if default.text else f"are taken as {default.meaning}"
     elif default.kind == "raise" and table.found.negated and all(k.sure for k in table.known) and _after_write(table):
         bad = [v for v, m in pairs if m == "pending" or (m == "authorized" and table.rows[0].vendor != "paid")]
         told = "are raised as a failure although the request was accepted"
-    elif default.kind == "raise" and all(r.outcome.kind == "raise" for r in table.rows) and len(table.rows) >= 2:
+    elif default.kind == "raise" and table.found.raised and all(r.outcome.kind == "raise" for r in table.rows) and len(table.rows) >= 2:
         bad = [v for v, m in pairs if m == "pending"]
         told = "are raised as a failure like the refusals beside them"
     elif default.kind == "nothing" and _translates(table):

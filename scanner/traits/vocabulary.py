@@ -289,8 +289,11 @@ def recognise(graph: FlowGraph, unit: UnitRef, keys: list[Key], subject: Expr | 
     if top.entry.id in PLATFORMS and not top.strength and not top.sure:
         return []  # the shop's own words, of no platform that stands here
     alike = [r for score, r in sorted(out, key=lambda p: (-p[0], p[1].vocabulary.id)) if r.hits == top.hits and score >= best - 2.5]
-    exact = [r for r in alike if (about := _object_words(r.vocabulary)) and about <= spoken]
-    return exact or alike
+    for names in (direct, spoken):
+        exact = [r for r in alike if (about := _object_words(r.vocabulary)) and about <= names]
+        if exact:
+            return exact
+    return alike
 
 
 def _likely(strength: int, hits: int, total: int, fits: bool, sure: bool, own: bool, telling: float, kind: str) -> bool:

@@ -269,3 +269,89 @@ def process(payment, session):
         payment.change_status("confirmed")
 """
     assert audit(RULE, {"shop/stripe_checkout.py": code}) == []
+
+
+WEBHOOK_PHP = """<?php
+class StripeWebhookHandler {
+    public function handle($notification) {
+        $order = wc_get_order($notification->order_id);
+        if ('payment_intent.succeeded' === $notification->type) {
+            if ('pending' !== $order->get_status()) {
+                return;
+            }
+            $order->update_status('processing');
+        } else {
+            $order->update_status('failed');
+        }
+    }
+}
+"""
+WEBHOOK_PY = """class StripeWebhook:
+    def succeeded(self, event):
+        invoice = find(event)
+        if invoice.status == "open":
+            invoice.status = "paid"
+            invoice.save()
+
+    def failed(self, event):
+        invoice = find(event)
+        invoice.status = "failed"
+        invoice.save()
+"""
+WEBHOOK_JS = """export class StripeWebhook {
+  async succeeded(event) {
+    const order = await find(event);
+    if (order.status === 'pending') { order.status = 'paid'; await order.save(); }
+  }
+  async failed(event) {
+    const order = await find(event);
+    order.status = 'failed';
+    await order.save();
+  }
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "line", "guard"),
+    [
+        ("a/hook.php", WEBHOOK_PHP, 11, ("} else {", "} elseif ($order->has_status('pending')) {")),
+        ("a/hook.py", WEBHOOK_PY, 10, ('invoice.status = "failed"', 'if invoice.status == "paid":\n            return\n        invoice.status = "failed"')),
+        ("a/hook.js", WEBHOOK_JS, 8, ("    order.status = 'failed';", "    if (order.status === 'paid') return;\n    order.status = 'failed';")),
+    ],
+)
+def test_a_late_event_moves_a_record_backwards(path: str, code: str, line: int, guard: tuple[str, str]) -> None:
+    (found,) = audit(RULE, {path: code})
+    assert found.id == "status-mapping-gap/unchecked-transition"
+    assert found.at.line == line
+    assert audit(RULE, {path: code.replace(*guard)}) == []
+
+
+def test_no_check_anywhere_says_nothing_of_intent() -> None:
+    code = WEBHOOK_PY.replace('        if invoice.status == "open":\n            invoice', "        if True:\n            invoice")
+    assert audit(RULE, {"a/hook.py": code}) == []
+
+
+OVERWRITTEN = """def close(requests, most):
+    for request in requests:
+        delivery = request.delivery
+        if request.answer.status_code == 200:
+            delivery.status = "success"
+        elif request.answer.status_code == 500:
+            request.count += 1
+        if request.count >= most:
+            delivery.status = "failed"
+        delivery.save()
+"""
+
+
+def test_a_failure_overwrites_a_success() -> None:
+    (found,) = audit(RULE, {"a/close.py": OVERWRITTEN})
+    assert found.id == "status-mapping-gap/overwritten"
+    assert found.at.line == 9
+    inside = OVERWRITTEN.replace("        if request.count >= most:\n            delivery", "            if request.count >= most:\n                delivery")
+    assert audit(RULE, {"a/close.py": inside}) == []
+    first = OVERWRITTEN.replace("        if request.answer.status_code == 200:\n            delivery", "        if True:\n            pass\n        delivery", 1)
+    assert audit(RULE, {"a/close.py": first.replace("        elif request.answer.status_code == 500:\n            request.count += 1\n", "")}) == []
+    looked = OVERWRITTEN.replace("if request.count >= most:", 'if request.count >= most and delivery.status != "success":')
+    assert audit(RULE, {"a/close.py": looked}) == []
