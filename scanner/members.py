@@ -114,15 +114,15 @@ class Members:
         for assigned in cls.cls.fields:
             if isinstance(assigned.target, Name) and assigned.target.id == name and module is not None:
                 out.extend(self.resolver.values(assigned.value, module))
-        types = dict(cls.cls.types)
-        if name in types and module is not None and not out:
-            holder = next(iter(cls.methods.values()), module)
-            out.extend(self.resolver.annotated(types[name], holder))
+        typed = dict(cls.cls.types).get(name) if not out else None
         if kind == "object":
             for unit in cls.methods.values():
                 for event in unit.flow.attributes.get(name, ()):
                     if isinstance(event.node, Assign) and event.node.op in {"=", "??=", "part"}:
                         out.extend(self.resolver.values(event.node.value, unit, event.path))
+        if typed is not None and module is not None and not any(v.kind in {"inst", "object"} and v.ref is not None for v in out):
+            # a type alone says that the object comes from elsewhere; what is built in the class says more
+            out[:0] = self.resolver.annotated(typed, next(iter(cls.methods.values()), module))
         useful = [
             v for v in out if not (v.kind == "expr" and isinstance(v.ref, tuple) and isinstance(v.ref[1], Const) and v.ref[1].value is None)
         ]

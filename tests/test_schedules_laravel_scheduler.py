@@ -56,3 +56,13 @@ def test_frequencies(chain: str, when: str) -> None:
 
 def test_other_fluent_calls_are_none() -> None:
     assert jobs("<?php\n$query->command('x')->daily();\nSchedule::group();\n$bus->job(new X)->hourly();\n") == []
+
+
+def test_an_invokable_object_is_called() -> None:
+    text = r"""<?php
+use App\Jobs\PullInvoices;
+use Illuminate\Support\Facades\Schedule;
+Schedule::call(new PullInvoices())->everyFiveMinutes();
+Schedule::call($unknown)->daily();
+"""
+    assert [(j.target, j.target_kind) for j in jobs(text)] == [(r"App\Jobs\PullInvoices::__invoke", "callable"), (UNKNOWN_VALUE, "unknown")]

@@ -125,6 +125,8 @@ def _target(kind: str, call: Call, reader: Reader) -> tuple[str, str, str]:
         return name, "class", ""
     if kind == "job" and isinstance(value, Call):
         return _qualified(value.callee, reader), "class", ""
+    if kind == "call" and isinstance(value, Call) and value.new:  # an invokable object
+        return f"{_qualified(value.callee, reader)}::__invoke", "callable", ""
     if kind == "call" and isinstance(value, Items) and len(value.items) == 2:
         owner, method = value.items[0].value, reader.text(value.items[1].value)
         base = owner.base if isinstance(owner, Attr) and owner.name == "class" else owner.callee if isinstance(owner, Call) else None
