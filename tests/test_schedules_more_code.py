@@ -14,8 +14,10 @@ from flowaudit.scanner.harvest import (
     django_crontab,
     frappe_scheduler,
     huey_tasks,
+    medusa_jobs,
     nestjs_schedule,
     node_cron,
+    python_schedule,
     rq_scheduler,
     set_interval,
     shopware_tasks,
@@ -187,3 +189,23 @@ def test_set_interval(path: str, count: int) -> None:
     text = "const EVERY = 60 * 1000;\nsetInterval(async () => { await pull(); }, EVERY);\nsetInterval(blink, 200);\n"
     jobs = found(javascript, set_interval, path, text)
     assert [(j.when, options(j)["async"]) for j in jobs] == [("60", True)] * count
+
+
+def test_medusa_and_vendure() -> None:
+    text = "export default async function pull(container) {}\nexport const config = { name: 'pull-orders', schedule: '*/10 * * * *' };\n"
+    (job,) = found(typescript, medusa_jobs, "src/jobs/pull.ts", text)
+    assert (job.name, job.platform, job.when, job.unit) == ("pull-orders", "medusa-scheduled-job", "*/10 * * * *", "pull")
+    assert found(typescript, medusa_jobs, "src/api/route.ts", text) == []
+    text = "const t = new ScheduledTask({ id: 'tidy', schedule: '0 3 * * *', execute: () => work(), preventOverlap: true });\n"
+    (task,) = found(typescript, medusa_jobs, "plugin.ts", text)
+    assert (task.name, task.platform, task.when, options(task)) == ("tidy", "vendure-scheduled-task", "0 3 * * *", {"preventOverlap": True})
+
+
+def test_python_schedule() -> None:
+    text = (
+        "import schedule\nschedule.every(5).minutes.do(pull)\nschedule.every().day.at('03:30').do(tidy)\n"
+        "schedule.every().monday.do(mail)\nschedule.every(n).hours.do(x)\nthing.do(y)\ndef pull(): pass\n"
+    )
+    jobs = found(python, python_schedule, "run.py", text)
+    assert [(j.dialect, j.when) for j in jobs] == [("interval", "300"), ("cron", "30 3 * * *"), ("cron", "0 0 * * 1"), ("interval", UNKNOWN_VALUE)]
+    assert jobs[0].unit == "pull"

@@ -9,6 +9,7 @@ from schedule_reading import options, programs, read, schedules, settings
 
 from flowaudit.scanner.extractors.schedules import (
     eventbridge_yaml,
+    gitlab_schedule,
     grails_job,
     odoo_cron,
     sidekiq_cron,
@@ -133,3 +134,13 @@ def test_broken_files_are_skipped(module: ModuleType, path: str, text: str) -> N
 def test_half_a_terraform_file_is_read() -> None:
     text = 'resource "aws_cloudwatch_event_rule" "a" {\n  schedule_expression = "rate(1 day)"\n}\nresource "aws_x" {{{\n'
     assert [s.when for s in schedules(read(terraform_schedule, "a.tf", text))] == ["rate(1 day)"]
+
+
+def test_gitlab() -> None:
+    text = (
+        'pull:\n  script: [bin/pull]\n  resource_group: pull\n  rules:\n    - if: $CI_PIPELINE_SOURCE == "schedule"\n'
+        'never:\n  script: [x]\n  rules:\n    - if: $CI_PIPELINE_SOURCE == "schedule"\n      when: never\n'
+        'old:\n  script: [y]\n  only: [schedules]\nbuild:\n  script: [z]\n'
+    )
+    facts = read(gitlab_schedule, ".gitlab-ci.yml", text)
+    assert [(s.name, s.when, options(s)) for s in schedules(facts)] == [("pull", UNKNOWN_VALUE, {"lock": "pull"}), ("old", UNKNOWN_VALUE, {})]

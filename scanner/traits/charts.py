@@ -60,7 +60,10 @@ def fed_by(graph: FlowGraph, file: FileFacts, schedule: Schedule) -> list[Placed
     """The values entries that give a template its fire times."""
     options = dict(schedule.options)
     if options.get("schedule_range"):
-        return charts(graph).feeds.get(str(options["schedule_range"]).rpartition(".")[2], [])
+        found = charts(graph).feeds.get(str(options["schedule_range"]).rpartition(".")[2], [])
+        chart = chart_of(file.path)
+        # a chart with values of its own is fed by these; one without is made for others to fill
+        return [p for p in found if chart_of(p[0].path) == chart] or found
     match = _VALUE.search(str(options.get("schedule_from") or ""))
     return charts(graph).values.get((chart_of(file.path), match[1]), []) if match else []
 

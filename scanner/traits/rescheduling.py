@@ -12,6 +12,7 @@ from flowaudit.scanner.traits.jobs import Job
 
 _REMOTE = re.compile(r"update|sync|download|upload|export|import|send|mail|fetch|request|publish|notify|push|pull|submit", re.IGNORECASE)
 """Words of calls that leave the process. A handler that deletes or clears rows of the shop's own database rarely fails for good."""
+_DATABASE = re.compile(r"repositor|connection|dbal|entit|\bem\b|database|query", re.IGNORECASE)
 _NAMES = ("run", "__invoke", "handle")
 
 
@@ -25,7 +26,9 @@ def fragile(graph: FlowGraph, job: Job) -> tuple[str, Step | None]:
         return f"its handler calls {sites[0].name}", Step(sites[0].at(), f"calls {sites[0].name}")
     for event in handler.flow.calls:
         call = event.node
-        if isinstance(call, Call) and isinstance(call.callee, Attr) and _REMOTE.search(call.callee.name) and isinstance(call.callee.base, Attr):
+        if not (isinstance(call, Call) and isinstance(call.callee, Attr) and isinstance(call.callee.base, Attr)):
+            continue
+        if _REMOTE.search(call.callee.name) and not _DATABASE.search(call.callee.base.name):
             return f"its handler calls {call.callee.name}()", Step(handler.at(event), f"calls {call.callee.name}()")
     return "", None
 

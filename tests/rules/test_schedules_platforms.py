@@ -220,6 +220,7 @@ class FeedHandler extends ScheduledTaskHandler {{
 @pytest.mark.parametrize(("again", "call", "expected"), [
     ("", "client->download", 1),
     ("", "repository->deleteOld", 0),
+    ("", "productRepository->update", 0),
     ("public static function shouldRescheduleOnFailure(): bool { return true; }", "client->download", 0),
 ])
 def test_a_task_that_stays_failed(again: str, call: str, expected: int) -> None:
