@@ -38,6 +38,8 @@ from flowaudit.scanner.facts import Setting
 from flowaudit.scanner.graph import FlowGraph
 from flowaudit.scanner.rule import Confidence, Finding, Rule, Step
 from flowaudit.scanner.traits.jobs import RECORDS, Job, jobs
+from flowaudit.scanner.traits.lock_steps import Steps as LockSteps
+from flowaudit.scanner.traits.lock_steps import lock_steps
 from flowaudit.scanner.traits.reentry import reentry_guard
 from flowaudit.scanner.traits.shell_loops import ShellLoop, shell_loops
 
@@ -48,7 +50,7 @@ RULE = Rule(
     remedy="Take a lock that frees itself when a run dies, and end each run before the next one starts.",
     vector="duplicated",
     effort="quick win",
-    variants={"duplicate": "The same job is scheduled twice."},
+    variants={"duplicate": "The same job is scheduled twice.", "two-step-lock": "A lock is tested and then set, which two runs can do at once."},
 )
 
 SHORT = 300
@@ -78,6 +80,8 @@ def check(graph: FlowGraph) -> Iterator[Finding]:
     for loop in shell_loops(graph):
         yield _loop(loop)
     yield from guards
+    for steps in lock_steps(graph):
+        yield _steps(steps)
 
 
 def _dag(job: Job, limited: bool) -> Confidence | None:
@@ -111,6 +115,22 @@ def _loop(found: ShellLoop) -> Finding:
         looked=("lock in the line", "wait for the job", "deadline"),
         entry="schedule",
         fix="Run the job in the foreground, or behind `flock -n`.",
+    )
+
+
+def _steps(found: LockSteps) -> Finding:
+    unit = found.unit
+    return Finding(
+        rule=RULE.id,
+        variant="two-step-lock",
+        at=unit.file.locate(found.taken.start, found.taken.end),
+        message=f"The lock {found.name} is asked for and then set in two steps, and nobody looks whether setting it worked: two runs can both go on.",
+        confidence="medium",
+        vector="duplicated",
+        key=f"{unit.unit.name}|{found.name}",
+        path=(Step(unit.file.locate(found.asked.start, found.asked.end), "asks whether it is free"),),
+        looked=("the answer of setting the lock", "a lock around both steps"),
+        fix="Take the lock in one step and go on only when the answer says that it is yours (`add`, `SET NX`, a conditional update).",
     )
 
 
@@ -232,6 +252,8 @@ def judge(job: Job) -> Confidence | None:
 def _finding(job: Job, confidence: Confidence) -> Finding:
     every = f"every {job.gap / 60:g} min" if job.gap >= 60 else f"every {job.gap:g} s"
     why = "a loop of open length" if job.loops else f"{len(job.sites)} calls to systems" if job.sites else "work that grows with the shop"
+    if job.schedule.platform == "airflow":
+        why = "a slow run, of which the platform allows sixteen at once,"
     if job.fed:
         every, why = f"as often as {every}", f"any of its {len(job.fed)} jobs"
     systems = sorted({s.system for s in job.sites if s.system})

@@ -63,7 +63,17 @@ def fed_by(graph: FlowGraph, file: FileFacts, schedule: Schedule) -> list[Placed
         found = charts(graph).feeds.get(str(options["schedule_range"]).rpartition(".")[2], [])
         chart = chart_of(file.path)
         # a chart with values of its own is fed by these; one without is made for others to fill
-        return [p for p in found if chart_of(p[0].path) == chart] or found
+        name = posixpath.basename(chart)
+        claimed = {posixpath.basename(chart_of(f.path)) for placed in charts(graph).ranged.values() for f, _ in placed}
+
+        def path(placed: Placed) -> set[str]:
+            return set(str(dict(placed[1].options).get("key")).split("."))
+
+        return (
+            [p for p in found if chart_of(p[0].path) == chart]
+            or [p for p in found if name in path(p)]
+            or [p for p in found if not claimed & path(p)]
+        )
     match = _VALUE.search(str(options.get("schedule_from") or ""))
     return charts(graph).values.get((chart_of(file.path), match[1]), []) if match else []
 
