@@ -1,9 +1,8 @@
 """A patch whose context shows a secret is not proposed."""
 from __future__ import annotations
 
-from tests.audit import audit
-
 from flowaudit.scanner.patches import propose
+from tests.audit import audit
 
 CODE = "import requests\n\n{line}\n\n\ndef call():\n    requests.get('https://x.example.com')\n"
 

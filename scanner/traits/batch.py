@@ -78,11 +78,9 @@ def _loop_of(event: Event) -> tuple[int, Loop, tuple[Frame, ...]] | None:
 def held(frame: Frame) -> bool:
     """Whether a `try` around an event keeps a broad failure from going on: a handler of everything (or of many) that does not raise at its end."""
     node = frame.node
-    return (
-        frame.kind in {"try", "handler"}
-        and isinstance(node, Try | Handler)
-        and (frame.kind == "handler" or any(not _raises(h.body) for h in node.handlers if isinstance(node, Try)))
-    )
+    if isinstance(node, Try):
+        return frame.kind == "try" and any(not _raises(h.body) for h in node.handlers)
+    return frame.kind == "handler" and isinstance(node, Handler)
 
 
 def _raises(body: Body) -> bool:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from flowaudit.scanner.facts import Assign, Attr, Call, Const, Expr, Index, Loop, Name, Op, Table, Text
+from flowaudit.scanner.facts import Assign, Attr, Await, Bind, Call, Comprehension, Const, Expr, Index, Loop, Name, Op, Table, Text
 from flowaudit.scanner.flow.events import Event, dominates
 from flowaudit.scanner.graph import FlowGraph
 from flowaudit.scanner.program import UnitRef, last_name
@@ -238,10 +238,10 @@ def _from(unit: UnitRef, source: Expr, fetch: Event, depth: int = 0) -> bool:
             return _from(unit, source.base, fetch, depth + 1)
         case Op():
             return any(_from(unit, o, fetch, depth + 1) for o in source.operands)
+        case Await() | Bind() | Comprehension():
+            return _from(unit, source.value, fetch, depth + 1)
         case _:
-            return (
-                getattr(source, "value", None) is not None and not isinstance(source, Const) and _from(unit, source.value, fetch, depth + 1)
-            )  # type: ignore[union-attr]
+            return False
 
 
 def _anyway(unit: UnitRef, write: _Write, fetch: Event) -> Suspect | None:

@@ -110,8 +110,8 @@ def _is_mac(unit: UnitRef, expr: Expr, depth: int = 0) -> bool:
             return _is_mac(unit, expr.value, depth)
         case Name():
             return any(isinstance(d.node, Assign) and _is_mac(unit, d.node.value, depth + 1) for d in unit.flow.assigns.get(expr.id, ()))
-        case Attr():
-            return _is_mac(unit, expr.base, depth + 1)
+        case Attr():  # how long it is tells nothing of what it is
+            return expr.name not in {"length", "byteLength"} and _is_mac(unit, expr.base, depth + 1)
         case _:
             return False
 
@@ -168,7 +168,7 @@ def _window(graph: FlowGraph, unit: UnitRef, macs: list[Event]) -> Iterator[Susp
                 )
                 return
     own = [e for e in macs if (k := graph.resolver.known(unit, e)) is None or k.symbol.role != "verify"]
-    if not own or not any(_TIMESTAMP.search(w) for e in own for d in [e.node, *_defs(unit, e.node)] for w in words(d)):  # type: ignore[arg-type,list-item]
+    if not own or not any(_TIMESTAMP.search(w) for e in own for d in [e.node, *_defs(unit, e.node)] for w in words(d)):  # type: ignore[arg-type]
         return
     if any((k := graph.resolver.known(unit, e)) is not None and k.symbol.role == "time" for e in unit.flow.calls):
         return
