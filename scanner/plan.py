@@ -31,15 +31,15 @@ def plan(findings: Sequence[Ranked], systems: Iterable[SystemItem] = (), table: 
     groups: dict[tuple[str, ...], list[Ranked]] = {}
     for item in findings:
         groups.setdefault((item.rank.effort, item.finding.id, *_where(item, _entry(table, item.finding.id))), []).append(item)
-    out = []
+    out: list[WorkItem] = []
     for key, members in _same_file(groups).items():
-        for start in range(0, len(members), MOST_PLACES):
-            out.append(_item(key, start // MOST_PLACES, members[start : start + MOST_PLACES], names, table))
+        pages = range(0, len(members), MOST_PLACES)
+        out.extend(_item(key, start // MOST_PLACES, members[start : start + MOST_PLACES], names, table) for start in pages)
     return tuple(sorted(out, key=lambda w: (w.effort != "quick win", -w.score, -w.impact, w.rule, w.files, w.id)))
 
 
 def _entry(table: dict[str, dict[str, Any]], rule: str) -> dict[str, Any]:
-    return {**table["default"], **table.get(rule.split("/")[0], {}), **table.get(rule, {})}
+    return {**table["default"], **table.get(rule.split("/", maxsplit=1)[0], {}), **table.get(rule, {})}
 
 
 def _where(item: Ranked, entry: dict[str, Any]) -> tuple[str, str]:
@@ -74,9 +74,9 @@ def _item(key: tuple[str, ...], part: int, members: list[Ranked], names: dict[st
     first, test = entry["first"] + hard["first"], entry["test"] + hard["test"]
     hours = first + entry["place"] * (places - 1) + entry["file"] * (len(paths) - 1) + test
     basis = f"{first:g} h for the first place"
-    basis += f", {entry['place']:g} h for each of {places - 1} more" if places > 1 else ""
-    basis += f", {entry['file']:g} h for each of {len(paths) - 1} more files" if len(paths) > 1 else ""
-    basis += f", {test:g} h for tests"
+    basis += f", {entry['place']:g} h for each of the other {places - 1}" if places > 2 else f", {entry['place']:g} h for the other" if places == 2 else ""
+    basis += f", {entry['file']:g} h for each further file ({len(paths) - 1})" if len(paths) > 1 else ""
+    basis += f", {test:g} h for tests; the range is {table['range']['low']:g} to {table['range']['high']:g} times the sum"
     worst = members[0]
     low, high = table["range"]["low"], table["range"]["high"]
     return WorkItem(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flowaudit.scanner.facts import Location, Skipped
+from flowaudit.scanner.plan import plan
 from flowaudit.scanner.rank import rank
 from flowaudit.scanner.report import Coverage, EntryItem, Ranked, Report, ScheduleItem, SystemItem
 from flowaudit.scanner.rule import Finding, Rule, Step
@@ -62,4 +63,6 @@ def report(name: str = "shop", *, findings: tuple[Finding, ...] | None = None, *
         "skipped": (Skipped(f"{name}/broken.py", f"syntax {name}", "python", 4), Skipped(f"{name}/big.py", "larger than 2 MB", "sources")),
         "hidden": 3,
     }  # fmt: skip
-    return Report(**{**values, **more})  # type: ignore[arg-type]
+    made = {**values, **more}
+    made.setdefault("work", plan(made["findings"], made["systems"]))  # type: ignore[arg-type]
+    return Report(**made)  # type: ignore[arg-type]

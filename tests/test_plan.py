@@ -54,7 +54,7 @@ def test_the_estimate_grows_with_places_and_files_and_says_its_basis() -> None:
     assert one.hours == (round(2 * spread["low"] * (entry["first"] + entry["test"])) / 2, round(2 * spread["high"] * (entry["first"] + entry["test"])) / 2)
     assert more.hours[1] > one.hours[1]
     assert "for the first place" in one.basis
-    assert "more files" in more.basis
+    assert "further file" in more.basis
 
 
 def test_structural_work_is_planned_apart_and_takes_longer() -> None:
@@ -71,7 +71,8 @@ def test_an_item_has_the_rank_of_its_worst_and_no_line_number_in_its_id() -> Non
 
 
 def test_systems_are_named_as_the_inventory_names_them() -> None:
-    found = plan([reports.ranked(reports.finding("a.py")), reports.ranked(reports.finding("b.py"), 1)], [SystemItem("stripe", "Stripe", "payment", "payment", (), ())])
+    stripe = SystemItem("stripe", "Stripe", "payment", "payment", (), ())
+    found = plan([reports.ranked(reports.finding("a.py")), reports.ranked(reports.finding("b.py"), 1)], [stripe])
     assert found[0].title.endswith("Stripe")
 
 

@@ -1,0 +1,174 @@
+"""The brief: its first page, its sums, its specifications, what is left to appendices, and names that try to act in Markdown."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+import reports
+from markdown_it import MarkdownIt
+
+from flowaudit.reporters import brief
+from flowaudit.scanner import engine
+from flowaudit.scanner.brief import story
+from flowaudit.scanner.brief.markdown import text
+from flowaudit.scanner.brief.texts import GENERAL, open_questions, patterns, questions, recommended, specification
+from flowaudit.scanner.plan import estimates
+from flowaudit.scanner.report import Coverage, EntryItem, Report, SystemItem
+
+PATCH = "--- a/x.py\n+++ b/x.py\n@@ -1 +1 @@\n-post(url)\n+post(url, timeout=20)\n"
+
+
+def many(count: int) -> Report:
+    found = tuple(
+        reports.finding(f"shop/m{n % 90}/f{n % 170}.py", n + 1, rule=rule, system="", key=f"unit{n}|call{n}")
+        for n in range(count) for rule in [("missing-timeout", "missing-retry", "swallowed-exception", "unlogged-call")[n % 4]]
+    )  # fmt: skip
+    return reports.report(findings=found)
+
+
+def rows(page: str, heading: str) -> list[list[str]]:
+    part = page.split(f"\n{heading}\n", 1)[1]
+    part = re.split(r"\n#{1,3} ", part, maxsplit=1)[0]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in part.splitlines() if line.startswith("|")][2:]
+
+
+def test_the_first_page_counts_what_can_happen() -> None:
+    page = brief.render(reports.report(findings=(reports.finding("a.py"), reports.finding("b.py", vector="duplicated"), reports.finding("b.py", 50))))
+    found = {cells[0].split("**")[1]: cells[1] for cells in rows(page, "## What can happen to an order here")}
+    assert found == {"An order stays where it is.": "2", "Something is done twice.": "1"}
+
+
+def test_nothing_found_is_said_without_a_promise() -> None:
+    page = brief.render(reports.report(findings=()))
+    assert "No way was found" in page
+    assert "no proof" in page
+    for heading in ("### Do these first", "## The fix list", "## Specifications", "Appendix B"):
+        assert heading not in page
+
+
+def test_the_sum_is_the_sum_of_its_rows() -> None:
+    report = reports.report(findings=(reports.finding("a.py", system=""), reports.finding("b.py", system=""), reports.finding("b.py", 60, system="")))
+    *items, total = rows(brief.render(report), "### Quick wins")
+    assert sum(int(cells[6]) for cells in items) == int(total[6]) == 3
+    assert sum(float(cells[3]) for cells in items) == pytest.approx(float(total[3]), abs=0.02)
+
+
+def test_every_finding_stands_in_the_appendix_with_its_work_item() -> None:
+    report = many(120)
+    found = rows(brief.render(report), "## Appendix B: all findings")
+    assert len(found) == 120
+    assert {cells[0] for cells in found} == {str(n) for n in range(1, len(report.work) + 1)}
+
+
+def test_five_hundred_findings_leave_a_body_of_half_an_hour() -> None:
+    page = brief.render(many(500))
+    body = page.split("\n## Appendix", 1)[0]
+    assert len(body.split()) < 30 * 230
+    assert len(re.findall(r"^### \d+\. ", body, re.MULTILINE)) == brief.SPECIFIED
+
+
+def test_a_specification_has_what_is_needed_to_build_it() -> None:
+    page = brief.render(reports.report(findings=(reports.finding("a.py", patch=PATCH),)))
+    for words in ("What breaks for an order.", "Evidence.", "Required behaviour.", "Suggested change.", "Tests to write.", "Roll-out.", "Roll-back.", "Estimate."):
+        assert f"**{words}**" in page
+    assert "```diff\n" + PATCH.rstrip("\n") + "\n```" in page
+    assert "Basis: 1 h for the first place" in page
+
+
+def test_without_a_patch_none_is_announced() -> None:
+    assert "Proposed patch" not in brief.render(reports.report())
+
+
+def test_two_renderings_are_equal() -> None:
+    assert brief.render(many(60)) == brief.render(many(60))
+
+
+def test_the_worst_comes_first_whatever_its_effort() -> None:
+    report = reports.report(findings=(reports.finding("a.py", stage="notification"), reports.finding("b.py", effort="structural", vector="lost", system="paypal")))
+    assert [item.effort for item in story.worst(report, 2)] == ["structural", "quick win"]
+
+
+# ---- words kept as data ----
+@pytest.mark.parametrize("rule", [item.rule for item in engine.rules()[0]], ids=lambda rule: rule.id)
+def test_every_rule_has_a_specification_and_an_estimate(rule: object) -> None:
+    assert specification(rule.id) is not GENERAL  # type: ignore[attr-defined]
+    assert rule.id in estimates()  # type: ignore[attr-defined]
+
+
+def test_data_names_only_rules_and_variants_that_exist() -> None:
+    known = {name for item in engine.rules()[0] for name in (item.rule.id, *(f"{item.rule.id}/{v}" for v in item.rule.variants))}
+    found = tuple(name for name in estimates() if name not in {"range", "structural", "default"})
+    assert set(found) - known <= {"monitoring-gap"}
+    assert {rule for pattern in patterns() for rule in pattern.rules} <= known
+
+
+def test_questions_name_only_systems_and_kinds_of_the_catalogue() -> None:
+    folder = Path(engine.__file__).resolve().parent.parent / "rules" / "catalog" / "systems"
+    ids = {path.stem for path in folder.glob("*.toml")}
+    kinds = {kind for path in folder.glob("*.toml") for kind in re.findall(r'^system_kind = "(\w+)"', path.read_text(), re.MULTILINE)}
+    assert {name for question in questions() for name in question.ids} <= ids
+    assert {kind for question in questions() for kind in question.kinds} <= kinds
+
+
+def stack(language: str, platform: str) -> Report:
+    entry = EntryItem("task", "t", reports.at("a", 1), "", True, (), platform)
+    return reports.report(coverage=Coverage(10, 10, ((language, 10), ("crontab", 1))), entries=(entry,))
+
+
+@pytest.mark.parametrize(("language", "platform", "words"), [
+    ("python", "celery-tasks", "Celery"), ("python", "frappe", "Frappe"), ("php", "wordpress", "Action Scheduler"), ("php", "laravel", "Laravel"),
+    ("typescript", "js-jobs", "BullMQ"), ("python", "python-queues", "outbox"),
+])  # fmt: skip
+def test_the_queue_strategy_fits_the_stack(language: str, platform: str, words: str) -> None:
+    chosen = [pattern for pattern in recommended(stack(language, platform)) if pattern.topic == "Queue strategy"]
+    assert len(chosen) == 1
+    assert words in chosen[0].title
+
+
+def test_no_pattern_of_another_language_is_recommended() -> None:
+    chosen = recommended(stack("php", "wordpress"))
+    assert not {pattern.language for pattern in chosen} & {"python", "typescript"}
+    assert not [pattern for pattern in recommended(stack("go", "x")) if pattern.languages]
+
+
+def test_open_questions_are_about_what_was_found() -> None:
+    report = reports.report(systems=(SystemItem("stripe", "Stripe", "payment", "payment", (), ()),), entries=(), schedules=())
+    asked = {about for about, _ in open_questions(report)}
+    assert asked == {"Stripe"}
+    assert not open_questions(msgspec.structs.replace(report, systems=()))
+
+
+# ---- hostile names ----
+EVIL = (
+    "<script>alert(1)</script>", "[a](javascript:alert(1))", "![i](x.png)", "1. one", "- item", "+ item", "=====", "---", "> quote", "# head", "```", "~~~", "a | b |",
+    "https://evil.example/x", "www.evil.example", "<https://evil.example>", "&lt;b&gt;", "$a$", "*b*", "__b__", "_i_", "a\\", "\\|", "``` x", "\u202egnp.exe", "\x1b[31m",
+    "x\n\n# y", "x\r\n- y", "[x]: http://y", "[^1]: note", "<!-- x", "]]>", "{{7*7}}", "`a`", "~s~", "==h==", "\u2028# y", "a\tb", "|", "\\",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EVIL)
+def test_a_name_stays_text(name: str) -> None:
+    reader = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+
+    def shape(page: str) -> list[str]:
+        return [token.type for token in reader.parse(page) if token.type != "inline" and not token.type.startswith("fence")]
+
+    def printed(word: str) -> str:
+        return brief.render(reports.report(word, systems=(SystemItem("stripe", word, "payment", "payment", (), (reports.at(word, 2),), 1, 1),)))
+
+    page, plain = printed(name), printed("shop")
+    inner = {child.type for token in reader.parse(page) for child in token.children or ()}
+    assert not inner & {"html_inline", "link_open", "image", "s_open"}
+    assert shape(page) == shape(plain)
+    prose = re.sub(r"(`+).+?\1", "", page)
+    assert "://evil" not in prose  # GitHub makes links of bare addresses
+    assert "www.evil" not in prose
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028]", page)
+
+
+@pytest.mark.parametrize(("given", "wanted"), [("a_b_c", "a_b_c"), ("f(x)", "f(x)"), ("1.5 h", "1\\.5 h"), ("a-b", "a-b"), ("_x_", "\\_x\\_"), ("a.b: c", "a.b: c")])
+def test_plain_names_are_not_littered_with_marks(given: str, wanted: str) -> None:
+    assert text(given) == wanted
