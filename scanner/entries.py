@@ -8,12 +8,12 @@ from collections.abc import Iterator
 
 from flowaudit.scanner.calls import in_table, place
 from flowaudit.scanner.catalog import Known
-from flowaudit.scanner.facts import Attr, Call, Const, Expr, Items, Name, Return, Schedule, Table, Text, Yield
+from flowaudit.scanner.facts import Assign, Attr, Call, Const, Expr, Items, Name, Return, Schedule, Table, Text, Yield
 from flowaudit.scanner.graph import EntryPoint, FlowGraph
 from flowaudit.scanner.program import ClassRef, UnitRef, dotted, last_name
 from flowaudit.scanner.value import Value
 
-_WEBHOOK = re.compile(r"webhook|callback|ipn\b|/notify|notification[s_]?(?:url|handler)?$|postback", re.IGNORECASE)
+_WEBHOOK = re.compile(r"webhook|/hooks?(?:/|$)|callback|ipn\b|/notify|notification[s_]?(?:url|handler)?$|postback", re.IGNORECASE)
 """Words of routes and handlers that a partner calls, not a person."""
 
 
@@ -251,9 +251,25 @@ def by_name(graph: FlowGraph, unit: UnitRef) -> Iterator[EntryPoint]:
             if known.symbol.role != "entry":
                 continue
             placed = known.symbol.files
+            if known.symbol.value == "schedule" and any(isinstance(f, Schedule) and f.unit == unit.unit.name for f in unit.file.facts):
+                continue
             if any(_matches(unit.path, glob) for glob in placed) if placed else unit.unit.params and unit.unit.params[0].name in _EVENTS:
-                yield point(graph, known, unit, unit, _route_of(unit.path, name) if placed else unit.unit.name, {})
+                said = _configured(graph, unit) if known.symbol.value == "event" else []
+                for told in said or [_route_of(unit.path, name) if placed else unit.unit.name]:
+                    yield point(graph, known, unit, unit, told, {})
                 break
+
+
+def _configured(graph: FlowGraph, unit: UnitRef) -> list[str]:
+    """The events that a subscriber's file names beside it: `export const config = { event: "order.placed" }`."""
+    module = graph.program.module_unit(unit.path)
+    for event in module.flow.assigns.get("config", ()) if module is not None else ():
+        table = event.node.value if isinstance(event.node, Assign) else None
+        said = in_table(table, "event") if table is not None else None
+        parts = [i.value for i in said.items] if isinstance(said, Items) else [said]
+        found = [literal(v.ref[1]) for p in parts if p is not None and module is not None for v in graph.resolver.values(p, module) if isinstance(v.ref, tuple)]
+        return [f for f in found if f and "{}" not in f]
+    return []
 
 
 _EVENTS = frozenset({"event", "evt", "records", "message"})

@@ -6,7 +6,7 @@ imports and re-exports. A library's own object is an "instance" of a qualified n
 
 from __future__ import annotations
 
-from flowaudit.scanner.calls import Calls, argument
+from flowaudit.scanner.calls import Calls, argument, place
 from flowaudit.scanner.catalog import Catalog, Known
 from flowaudit.scanner.facts import (
     Assign,
@@ -256,6 +256,16 @@ class Resolver:
                 known = self.catalog.symbol(where.language, value.name)
                 if known and known.symbol.instance:
                     return [Value("inst", known.symbol.instance, (where, call))]
+                if known and known.symbol.role == "pure" and known.symbol.handler:  # what it answers runs the handler (a step, a wrapped handler)
+                    runs = [
+                        v
+                        for p in known.symbol.handler
+                        if (found := place(call, p)) is not None and isinstance(found, Name | Attr | Closure)
+                        for v in self.values(found, where)
+                        if v.kind == "unit"
+                    ]
+                    if runs:
+                        return runs
                 if known and known.symbol.role in {"retry", "entry", "lock", "transaction", "on-commit"} and call.args:
                     inner = [
                         v

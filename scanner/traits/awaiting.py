@@ -76,6 +76,8 @@ def promises(graph: FlowGraph, unit: UnitRef, event: Event) -> bool:
     targets = graph.resolver.targets(unit, event)
     units = [t.unit for t in targets if t.unit is not None]
     if units:
+        if any(_wrapped(graph, u) for u in units):  # what a library made of it (a workflow's step) answers what the library likes
+            return False
         return all(("async" in u.unit.traits and "generator" not in u.unit.traits) or _annotated(u.unit.returns) for u in units)
     if unit.language not in ECMASCRIPT:
         return False
@@ -85,6 +87,10 @@ def promises(graph: FlowGraph, unit: UnitRef, event: Event) -> bool:
     if known is not None and known.symbol.role in {"call", "enqueue", "publish", "record"}:
         return not any(isinstance(a.value, Closure) for a in call.args)
     return False
+
+
+def _wrapped(graph: FlowGraph, unit: UnitRef) -> bool:
+    return any(e.kind == "callback" and e.known is not None and e.known.symbol.role == "pure" and e.known.symbol.handler for e in graph.into.get(unit.key, ()))
 
 
 def _annotated(expr: Expr | None) -> bool:

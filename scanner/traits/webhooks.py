@@ -14,7 +14,7 @@ from flowaudit.scanner.program import UnitRef, dotted, last_name
 from flowaudit.scanner.rule import Step
 
 _INBOUND = re.compile(
-    r"webhook|(?:^|_|\b)ipn(?:\b|_)|ipn(?:handler|controller|listener)?$|woocommerce_api_|postback|server_?callback|payment_?callback|notify_?url",
+    r"webhook|/hooks?(?:/|$)|(?:^|_|\b)ipn(?:\b|_)|ipn(?:handler|controller|listener)?$|woocommerce_api_|postback|server_?callback|payment_?callback|notify_?url",
     re.IGNORECASE,
 )
 """Words of handlers that a partner's server calls, by route, hook, class or function name."""
