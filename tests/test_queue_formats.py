@@ -49,8 +49,10 @@ def harvested(module: ModuleType, reader: ModuleType, path: str, text: str) -> l
 EXTRACTORS = (cloudformation, kafka_settings, magento_queue, rabbitmq_definitions, serverless, sidekiq, symfony_messenger, terraform)
 BROKEN = (
     "", "\t- a: [", "{", "<config><consumer", "null", "- 1\n- 2", "a: &a [*a]", "Resources: 5", "Resources:\n  A: 7\n  B:\n    Type: [x]\n    Properties: 3",
-    '{"queues": [1, {"name": 5, "arguments": []}], "exchanges": 3, "bindings": {}}', "framework:\n  messenger: [1]", "framework:\n  messenger:\n    transports: [a]",
-    "functions: 3", "functions:\n  a:\n    events:\n      - sqs: [1]\n      - stream:\n", 'resource "aws_sqs_queue" {', 'resource "aws_sqs_queue" "a" { redrive_policy = }',
+    '{"queues": [1, {"name": 5, "arguments": []}], "exchanges": 3, "bindings": {}}', "framework:\n  messenger: [1]",
+    "framework:\n  messenger:\n    transports: [a]",
+    "functions: 3", "functions:\n  a:\n    events:\n      - sqs: [1]\n      - stream:\n", 'resource "aws_sqs_queue" {',
+    'resource "aws_sqs_queue" "a" { redrive_policy = }',
     ":max_retries: [1]", "\x00\x01", "\ufeffa: 1", "a: !!python/object/apply:os.system [x]", "spring:\n  kafka:\n    producer:\n      acks: [0, 1]",
 )  # fmt: skip
 

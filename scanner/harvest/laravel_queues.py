@@ -30,6 +30,10 @@ def harvest(facts: FileFacts) -> tuple[Fact, ...]:
 
 
 def _connections(table: dict[str, Expr], reader: Reader) -> Iterator[Fact]:
+    default = table.get("default")
+    if default is not None:
+        place = Span(default.start, default.end)
+        yield from Block("broker", "laravel", "default", "laravel", place).put("queue", _value(default, reader)[0], place).facts()
     for name, value in entries(table.get("connections")).items():
         options = entries(value)
         driver = reader.text(options.get("driver"))

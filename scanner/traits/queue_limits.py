@@ -9,7 +9,7 @@ from flowaudit.scanner.facts import Attr, Const, Expr, Location, Name
 from flowaudit.scanner.harvest.aws_resources import VISIBILITY
 from flowaudit.scanner.program import last_name
 from flowaudit.scanner.rule import CONFIDENCES, Confidence, Step
-from flowaudit.scanner.traits.queues import Block, Fault, Queues
+from flowaudit.scanner.traits.queues import Block, Fault, Queues, spoken
 
 _HORIZON = 60
 """Seconds a Horizon worker gives a job when nothing is set."""
@@ -80,7 +80,8 @@ def _horizon(q: Queues) -> Iterator[Fault]:
         if connection.file.path not in q.graph.judged:
             at, other = other, at
         what = f"the worker timeout of {worker.shown}"
-        yield _fault(q, connection, at, other, hidden, limit, what, _lower("high", connection, worker), "Set retry_after above the longest worker timeout.")
+        sure = _lower("high" if q.records(worker) else "medium", connection, worker)
+        yield _fault(q, connection, at, other, hidden, limit, what, sure, "Set retry_after above the longest worker timeout.")
 
 
 def _laravel_jobs(q: Queues) -> Iterator[Fault]:
@@ -88,6 +89,8 @@ def _laravel_jobs(q: Queues) -> Iterator[Fault]:
     connections = {b.name: b for b in q.known("queue", "laravel") if b.number("visibility") is not None}
     if not connections:
         return
+    used = {b.text("queue") for b in q.known("consumer", "laravel") if b.text("queue")} or {b.text("queue") for b in q.known("broker", "laravel")}
+    usual = [connections[name] for name in sorted(used) if name in connections] or sorted(connections.values(), key=lambda b: -(b.number("visibility") or 0))
     slow: dict[str, list[tuple[float, Location, str]]] = {}
     for cls in q.graph.program.classes.values():
         if not any(_JOBS.search(_base(b)) for b in cls.cls.bases):
@@ -99,7 +102,7 @@ def _laravel_jobs(q: Queues) -> Iterator[Fault]:
             continue
         named = fields.get("connection")
         name = str(named.value.value) if named is not None and isinstance(named.value, Const) else ""
-        chosen = [connections[name]] if name in connections else list(connections.values()) if not name else []
+        chosen = [connections[name]] if name in connections else usual if not name else []
         file = q.graph.program.files.get(cls.file.path)
         if chosen and file is not None and all((b.number("visibility") or 0) <= limit for b in chosen):
             slow.setdefault(chosen[0].name, []).append((float(limit), file.locate(timeout.start, timeout.end), cls.name))
@@ -109,7 +112,8 @@ def _laravel_jobs(q: Queues) -> Iterator[Fault]:
         jobs.sort(key=lambda j: (-j[0], j[1]))
         limit, place, name = jobs[0]
         if block.file.path in q.graph.judged:
-            found = _fault(q, block, block.settings["visibility"].at, place, hidden, limit, f"the timeout of {name}", _lower("high", block),
+            sure: Confidence = "high" if any(spoken(job) for _, _, job in jobs) else "medium"
+            found = _fault(q, block, block.settings["visibility"].at, place, hidden, limit, f"the timeout of {name}", _lower(sure, block),
                            "Set retry_after above the longest job timeout.")
             found.related = tuple(Step(at, f"{job}: {seconds:g} s") for seconds, at, job in jobs[:20])
             yield found
