@@ -143,9 +143,10 @@ def test_open_questions_are_about_what_was_found() -> None:
 
 # ---- hostile names ----
 EVIL = (
-    "<script>alert(1)</script>", "[a](javascript:alert(1))", "![i](x.png)", "1. one", "- item", "+ item", "=====", "---", "> quote", "# head", "```", "~~~", "a | b |",
-    "https://evil.example/x", "www.evil.example", "<https://evil.example>", "&lt;b&gt;", "$a$", "*b*", "__b__", "_i_", "a\\", "\\|", "``` x", "\u202egnp.exe", "\x1b[31m",
-    "x\n\n# y", "x\r\n- y", "[x]: http://y", "[^1]: note", "<!-- x", "]]>", "{{7*7}}", "`a`", "~s~", "==h==", "\u2028# y", "a\tb", "|", "\\",
+    "<script>alert(1)</script>", "[a](javascript:alert(1))", "![i](x.png)", "1. one", "- item", "+ item", "=====", "---", "> quote", "# head", "```", "~~~",
+    "a | b |", "https://evil.example/x", "www.evil.example", "<https://evil.example>", "&lt;b&gt;", "$a$", "*b*", "__b__", "_i_", "a\\", "\\|", "``` x",
+    "\u202egnp.exe", "\x1b[31m", "x\n\n# y", "x\r\n- y", "[x]: http://y", "[^1]: note", "<!-- x", "]]>", "{{7*7}}", "`a`", "~s~", "==h==",
+    "\u2028# y", "a\tb", "|", "\\",
 )  # fmt: skip
 
 
