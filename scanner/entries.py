@@ -50,11 +50,7 @@ def point(graph: FlowGraph, known: Known, unit: UnitRef, at: object, name: str, 
             kind = other
             repeat, background, failure = ("delivery", True, "redelivered") if other == "webhook" else ("user", False, "shown")
             break
-    if kind == "route" and (
-        _WEBHOOK.search(name)
-        or _WEBHOOK.search(unit.unit.name.rpartition(".")[2])
-        or (unit.owner is not None and _WEBHOOK.search(unit.owner.name))
-    ):
+    if kind == "route" and called_back(name, unit):
         kind, repeat, background, failure = "webhook", "delivery", True, "redelivered"
     if not repeat and kind in {"task", "consumer", "job"} and retried(unit, known, options):
         repeat = "retry"
@@ -71,6 +67,12 @@ def point(graph: FlowGraph, known: Known, unit: UnitRef, at: object, name: str, 
         known,
         options,
     )
+
+
+def called_back(name: str, unit: UnitRef) -> bool:
+    """Whether the words of a route or its handler say that a partner's server calls it."""
+    words = (name, unit.unit.name.rpartition(".")[2], unit.owner.name if unit.owner is not None else "")
+    return any(_WEBHOOK.search(w) for w in words)
 
 
 RETRY_OPTIONS = frozenset({"autoretry_for", "acks_late", "retry_backoff", "reject_on_worker_lost", "retry_kwargs"})

@@ -63,9 +63,10 @@ def find(graph: FlowGraph) -> Iterator[EntryPoint]:
 def bound(graph: FlowGraph, path: str, fact: Binding) -> Iterator[EntryPoint]:
     """The entry points of one binding; none when its handler is not part of the program."""
     options = dict(fact.options)
-    kind = _KINDS.get(fact.kind, fact.kind)
+    written = _KINDS.get(fact.kind, fact.kind)
     at = graph.program.files[path].locate(fact.start, fact.end)
     for unit, address in handlers(graph, path, fact):
+        kind = "webhook" if written == "route" and entries.called_back(address, unit) else written
         yield EntryPoint(
             kind,
             address,

@@ -60,7 +60,7 @@ def test_controllers_by_the_place_of_their_class() -> None:
         "Controller/Adminhtml/Log/View.php": php(r"Shop\Erp\Controller\Adminhtml\Log", "class View { public function execute() {} }"),
         "Controller/Helper.php": php(r"Shop\Erp\Controller", "class Helper { public function help() {} }"),
     }
-    assert entries(graph_of({"etc/frontend/routes.xml": xml, **code})) == {("route", "/erp/webhook/index", "Index.execute")}
+    assert entries(graph_of({"etc/frontend/routes.xml": xml, **code})) == {("webhook", "/erp/webhook/index", "Index.execute")}
 
 
 SERVICES = r"""<container xmlns="http://symfony.com/schema/dic/services"><services>
@@ -121,7 +121,7 @@ imported: {resource: other.yaml}
     }
     services = "services:\n    shop.controller.webhook: {class: Shop\\Controller\\Webhook}\n"
     graph = graph_of({"config/routes.yaml": routes, "config/services.yaml": services, **code})
-    assert entries(graph) == {("route", "/webhook POST", "Webhook.__invoke"), ("route", "/pay/{id}", "Pay.start")}
+    assert entries(graph) == {("webhook", "/webhook POST", "Webhook.__invoke"), ("route", "/pay/{id}", "Pay.start")}
 
 
 def test_callbacks_of_a_state_machine() -> None:

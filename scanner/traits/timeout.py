@@ -400,6 +400,8 @@ def _handle(graph: FlowGraph, site: Site, looked: list[str]) -> Trait | None:
             if node is site.call or not node.args or dotted(node.args[0].value) != handle:
                 continue
             known = graph.resolver.known(unit, event)
+            if known is None and unit is site.unit and event.order > site.event.order and not any(f.kind == "loop" for f in event.frames):
+                continue  # whoever gets the handle after the call sets nothing for it
             if known is None or known.entry.id != site.known.entry.id or known.symbol.role != "configure":
                 unknown = unknown or (known is None and any(t.unit is not None for t in graph.resolver.targets(unit, event)))
                 continue
