@@ -48,6 +48,8 @@ RULE = Rule(
 
 _HOUSEKEEPING = frozenset({"rm", "mkdir", "cd", "kill", "docker", "git", "chmod", "chown", "ln", "touch", "umount"})
 """Commands whose failure is expected and harmless beside the job's own."""
+_NO_WORK = frozenset({"cd", "[", "test", "sleep", "true", ":", "export", "source", "."})
+"""Words of a line whose own failure means little."""
 _QUIET_ENDS = frozenset({"echo", "printf", "true", ":", "date", "logger", "rm", "touch", "sleep"})
 
 
@@ -133,8 +135,8 @@ def _reports(graph: FlowGraph, job: Job) -> bool:
 
 
 def _why(job: Job) -> tuple[str, str, Confidence, Step | None] | None:
-    dropped = [c for c in job.commands if c.silent and c.program not in {"cd", "[", "test"}]
-    if dropped and len(dropped) == len([c for c in job.commands if c.program not in {"cd", "[", "test"}]):
+    work = [c for c in job.commands if c.program not in _NO_WORK]
+    if work and all(c.silent for c in work):
         return "", "output and errors go to /dev/null and nothing else tells of a failure", "medium", None
     if job.options.get("MAILTO") == "" and any(c.stderr == "mail" for c in job.commands):
         return "", 'MAILTO="" throws cron\'s mail away and the errors go nowhere else', "medium", None

@@ -107,7 +107,7 @@ class Job:
     def programs(self) -> tuple[str, ...]:
         """The programs of the command line with what they start, without wrappers and options: what makes two jobs the same work."""
         return tuple(
-            f"{c.what.kind}:{c.what.target}" + (f" {_verb(c)}" if c.what.kind == "program" else "")
+            f"{c.what.kind}:{c.what.target}" + (f" {_verb(c)} {c.folder}" if c.what.kind == "program" else "")
             for c in self.commands
             if c.program not in {"cd", "sleep", "echo", "true", "export", "source", "."}
         )

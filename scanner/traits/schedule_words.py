@@ -63,7 +63,7 @@ def _notice(job: Job) -> str:
     told = [name for name in _MAILED if options.get(name) not in {None, False, ""}]
     if told:
         return ", ".join(told)
-    work = [c for c in job.commands if c.program not in {"cd", "[", "test"}]
+    work = [c for c in job.commands if c.program not in {"cd", "[", "test", "sleep"}]
     if work and all(c.silent for c in work):
         return "nobody: output and errors go to /dev/null"
     if "MAILTO" in options:

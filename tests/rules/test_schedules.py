@@ -29,6 +29,8 @@ def test_overlap_fires(text: str, expected: list[tuple[str, int]]) -> None:
     "7 * * * * /srv/shop/bin/export-orders\n",
     "*/5 * * * * /usr/bin/uptime\n",
     "* * * * * cd /srv/shop && php artisan schedule:run >> /dev/null 2>&1\n",
+    "5 4 * * * cd /srv/a && git pull\n5 4 * * * cd /srv/b && git pull\n",
+    "5 4 * * * /srv/shop/bin/tool backup\n5 4 * * * /srv/shop/bin/tool expire\n",
     "0 * * * * /srv/shop/bin/reconcile\n30 3 * * * /srv/shop/bin/reconcile --full\n",
 ])
 def test_overlap_stays_silent(text: str) -> None:
@@ -89,6 +91,7 @@ def test_a_renamed_script_is_dangling() -> None:
 
 @pytest.mark.parametrize(("text", "expected"), [
     ("20 1 * * * /srv/shop/bin/settle >/dev/null 2>&1\n", "silent-schedule"),
+    ("20 1 * * * sleep 30; /srv/shop/bin/settle >/dev/null 2>&1 &\n", "silent-schedule"),
     ('MAILTO=""\n20 1 * * * /srv/shop/bin/settle\n', "silent-schedule"),
     ("20 1 * * * /srv/shop/bin/settle || true\n", "silent-schedule/exit-code-lost"),
     ("20 1 * * * curl https://shop.example.com/cron/settle\n", "silent-schedule/exit-code-lost"),
