@@ -10,6 +10,7 @@ from flowaudit.scanner.extractors.code import javascript, php, python
 from flowaudit.scanner.extractors.queues import (
     cloudformation,
     kafka_settings,
+    laravel_workers,
     magento_queue,
     rabbitmq_definitions,
     serverless,
@@ -46,7 +47,7 @@ def harvested(module: ModuleType, reader: ModuleType, path: str, text: str) -> l
     return blocks(module.harvest(facts))
 
 
-EXTRACTORS = (cloudformation, kafka_settings, magento_queue, rabbitmq_definitions, serverless, sidekiq, symfony_messenger, terraform)
+EXTRACTORS = (cloudformation, kafka_settings, laravel_workers, magento_queue, rabbitmq_definitions, serverless, sidekiq, symfony_messenger, terraform)
 BROKEN = (
     "", "\t- a: [", "{", "<config><consumer", "null", "- 1\n- 2", "a: &a [*a]", "Resources: 5", "Resources:\n  A: 7\n  B:\n    Type: [x]\n    Properties: 3",
     '{"queues": [1, {"name": 5, "arguments": []}], "exchanges": 3, "bindings": {}}', "framework:\n  messenger: [1]",
@@ -177,6 +178,13 @@ def test_magento() -> None:
     facts = read(magento_queue, "etc/queue_consumer.xml", text)
     assert blocks(facts.facts) == [("consumer", "c", {"technology": "magento-db", "queue": "orders"})]
     assert [(f.address, f.handler) for f in facts.facts if isinstance(f, Binding)] == [("orders", "A\\B::run")]
+    assert facts.line(facts.facts[0].start) == 2
+
+
+def test_laravel_workers() -> None:
+    text = "#command=php artisan queue:work redis\ncommand=php artisan queue:work redis --queue=a --timeout=90 --tries 3\n"
+    facts = read(laravel_workers, "worker.conf", text)
+    assert blocks(facts.facts) == [("consumer", "queue:work", {"technology": "laravel-worker", "limit": 90.0, "attempts": 3.0, "queue": "redis"})]
     assert facts.line(facts.facts[0].start) == 2
 
 

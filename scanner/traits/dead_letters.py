@@ -183,8 +183,8 @@ def _redelivery(q: Queues) -> Iterator[Fault]:
             )  # fmt: skip
         elif block.form == "laravel" and attempts.value == 0:
             yield Fault(
-                block, "redelivery", attempts.at, f"The Horizon supervisor {block.shown} tries a failing job without end (tries 0).",
-                "medium", "stuck", "Set tries and a backoff, so that the job ends in failed_jobs.", (), ("config/horizon.php",),
+                block, "redelivery", attempts.at, f"The worker {block.shown} tries a failing job without end (tries 0).",
+                "medium", "stuck", "Set tries and a backoff, so that the job ends in failed_jobs.", (), ("tries of the worker",),
             )  # fmt: skip
     for block in q.of("publisher", "bull"):
         wrong = block.settings.get("retries-as-attempts")

@@ -12,7 +12,7 @@ from flowaudit.scanner.rule import CONFIDENCES, Confidence, Step
 from flowaudit.scanner.traits.queues import Block, Fault, Queues, spoken
 
 _HORIZON = 60
-"""Seconds a Horizon worker gives a job when nothing is set."""
+"""Seconds a worker gives a job when nothing is set."""
 _JOBS = re.compile(r"(?:^|\\)ShouldQueue(?:AfterCommit)?$")
 
 
@@ -67,8 +67,9 @@ def _lower(confidence: Confidence, *blocks: Block) -> Confidence:
 
 def _horizon(q: Queues) -> Iterator[Fault]:
     connections = {b.name: b for b in q.known("queue", "laravel")}
+    usual = next((b.text("queue") for b in q.known("broker", "laravel")), "")
     for worker in q.of("consumer", "laravel"):
-        connection = connections.get(worker.text("queue") or "redis")
+        connection = connections.get(worker.text("queue") or ("redis" if worker.technology == "laravel-horizon" else usual))
         if connection is None:
             continue
         hidden, limit = connection.number("visibility"), worker.number("limit")

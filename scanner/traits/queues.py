@@ -19,8 +19,8 @@ from flowaudit.scanner.rule import Confidence, Step, Vector
 _SPLIT = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+")
 _ORDERS = frozenset({
     "order", "payment", "invoice", "refund", "shipment", "shipping", "fulfillment", "fulfilment", "stock", "inventory", "checkout", "cart", "basket", "subscription",
-    "payout", "transaction", "purchase", "sale", "warehouse", "parcel", "billing", "charge", "capture", "creditmemo", "booking", "reservation", "settlement",
-    "return",
+    "payout", "purchase", "sale", "warehouse", "parcel", "billing", "charge", "delivery", "creditmemo", "booking", "reservation", "settlement",
+    "returns",
 })  # fmt: skip
 _CATALOGUE = frozenset({"catalog", "catalogue", "product", "price", "pricing", "promotion", "coupon", "voucher"})
 _PARKED = re.compile(r"dlq|dead[-_.]?letter|\bdlx\b|fail|error|poison|parking|undeliver|(?:^|[-_.])dead(?:$|[-_.])|retry|delay|unrout|invalid", re.IGNORECASE)

@@ -318,6 +318,17 @@ def test_horizon() -> None:
     assert both(90, 60, 0) == [("redelivery", "medium", 2)]
 
 
+def test_a_worker_started_by_a_supervisor() -> None:
+    command = "[program:orders]\ncommand=php artisan queue:work redis --tries=3 --timeout={}\n"
+    assert found({"config/queue.php": QUEUE_PHP.format(90), "deploy/orders.conf": command.format(60)}) == []
+    assert found({"config/queue.php": QUEUE_PHP.format(90), "deploy/orders.conf": command.format(120)}) == [("visibility", "high", 2)]
+    assert found({"config/queue.php": QUEUE_PHP.format(90), "deploy/orders.conf": "# " + command.replace("\n", "\n# ").format(120)}) == []
+    compose = 'services:\n  orders:\n    command: ["php", "artisan", "queue:work", "--timeout=120"]\n'
+    assert found({"config/queue.php": QUEUE_PHP.format(90), "docker-compose.yml": compose}) == []
+    default = QUEUE_PHP.format(90).replace("['connections'", "['default' => env('QUEUE', 'redis'), 'connections'")
+    assert [v for v, _, _ in found({"config/queue.php": default, "docker-compose.yml": compose})] == ["visibility"]
+
+
 def test_a_laravel_job_with_a_timeout_of_its_own() -> None:
     assert found({"config/queue.php": QUEUE_PHP.format(90), "app/Jobs/ExportOrder.php": JOB.format(120)}) == [("visibility", "high", 2)]
     assert found({"config/queue.php": QUEUE_PHP.format(180), "app/Jobs/ExportOrder.php": JOB.format(120)}) == []
