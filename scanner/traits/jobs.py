@@ -107,7 +107,7 @@ class Job:
     def programs(self) -> tuple[str, ...]:
         """The programs of the command line with what they start, without wrappers and options: what makes two jobs the same work."""
         return tuple(
-            f"{c.what.kind}:{c.what.target}" + (f" {_verb(c)} {c.folder}" if c.what.kind == "program" else "")
+            f"{c.what.kind}:{c.what.target} {_verb(c)} {c.folder}"
             for c in self.commands
             if c.program not in {"cd", "sleep", "echo", "true", "export", "source", "."}
         )
@@ -120,7 +120,8 @@ class Job:
 
 def _verb(command: Command) -> str:
     """The first word that is no option: `tool backup` and `tool expire` are two jobs."""
-    return next((w for w in command.words if w and not w.startswith("-")), "")
+    target = command.what.target
+    return next((w for w in command.words if w and not w.startswith("-") and w != target and not w.endswith(("artisan", "console", "manage.py"))), "")
 
 
 def jobs(graph: FlowGraph) -> list[Job]:
