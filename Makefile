@@ -32,10 +32,9 @@ unit: .venv/installed ## pytest
 format: .venv/installed ## sort imports and mend what ruff can mend safely
 	$(BIN)/ruff check --fix .
 
-test-browser: .venv/installed ## tests of the HTML report in a browser; needs Chromium on the PATH
-	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
-	  || { echo "make test-browser needs chromium on the PATH (Debian: apt-get install chromium)" >&2; exit 1; }
-	$(BIN)/python -m pytest -q -m browser
+test-browser: .venv/installed ## tests of the HTML report in Chromium; installs Playwright, axe-core and, on Debian as root, Chromium
+	@sh scripts/browser.sh "$(BIN)/python" build/browser
+	$(BIN)/python -m pytest -q -m browser tests/browser
 
 package-test: .venv/installed ## build wheel and sdist, install each in a clean environment; needs a package index
 	$(BIN)/python -m pytest -q -m package tests/test_package.py

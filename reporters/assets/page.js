@@ -30,7 +30,7 @@
 
   function fits(item, want) {
     const has = item.dataset;
-    return (!want.level || has.level === want.level) && (!want.vector || has.vector === want.vector) && (!want.stage || has.stage === want.stage)
+    return (!want.level || item.classList.contains(want.level)) && (!want.vector || has.vector === want.vector) && (!want.stage || has.stage === want.stage)
       && (!want.system || has.system === want.system) && (!want.text || words.get(item.id).includes(want.text));
   }
   function filter() {
