@@ -17,6 +17,7 @@ def dead_letters(q: Queues) -> Iterator[Fault]:
     yield from _lambda(q)
     yield from _messenger(q)
     yield from _rabbitmq(q)
+    yield from _answers(q)
     yield from _magento(q)
     yield from _redelivery(q)
     yield from _unread(q)
@@ -128,6 +129,31 @@ def _rabbitmq(q: Queues) -> Iterator[Fault]:
                 f"The queue {block.shown} has no dead-letter exchange: a message that is rejected is dropped, one that is put back comes again at full speed.",
                 q.sure(block, confidence), "lost", "Set x-dead-letter-exchange (argument or policy) and a limit of deliveries.",
                 steps(beside[:3], "has one:"), ("arguments of the queue", "policies that match it"),
+            )  # fmt: skip
+
+
+def _answers(q: Queues) -> Iterator[Fault]:
+    """What a consumer does with a message after any failure at all."""
+    declared = q.known("queue", "amqp", "rabbitmq")
+    covered = any(b.value("dead-letter") or b.value("unread") is True for b in declared)
+    limited = any("max-receive" in b.settings for b in declared)
+    for block in q.of("consumer", "amqp"):
+        answer = block.settings.get("on-failure")
+        if answer is None:
+            continue
+        if answer.value == "requeue" and not limited:
+            yield Fault(
+                block, "redelivery", answer.at,
+                f"{block.shown} puts a message back after every failure: one that can never be handled comes again at full speed and holds up the queue.",
+                q.sure(block, "high"), "stuck", "Count the deliveries and send the message to a dead-letter exchange after a few.",
+                (), ("delivery limit of the queue", "a count or a pause in the consumer"),
+            )  # fmt: skip
+        elif answer.value == "drop" and declared and not covered:
+            yield Fault(
+                block, "dead-letter", answer.at,
+                f"{block.shown} rejects a message after every failure, and no queue declared here has a dead-letter exchange: the message is gone.",
+                q.sure(block, "medium"), "lost", "Declare the queue with x-dead-letter-exchange.", (),
+                ("arguments of the declared queues", "policies in definitions"),
             )  # fmt: skip
 
 

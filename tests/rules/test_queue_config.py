@@ -403,3 +403,50 @@ def test_magento_consumer_beside_one_with_dead_letters() -> None:
     files = {"etc/queue_consumer.xml": consumers.format("amqp"), "etc/queue_topology.xml": topology}
     assert found(files) == [("dead-letter", "medium", 1)]
     assert found({**files, "etc/queue_consumer.xml": consumers.format("db")}) == []
+
+
+# ---- what a consumer answers after a failure -------------------------------------------------------------------------------------------
+NACK_PY = """import pika
+def setup(channel):
+    channel.queue_declare(queue='orders', durable=True{arguments})
+def on_order(channel, method, properties, body):
+    try:
+        book(body)
+        channel.basic_ack(method.delivery_tag)
+    except {types}:
+        channel.basic_nack(method.delivery_tag{requeue})
+"""
+
+
+def nack(types: str = "Exception", requeue: str = "", arguments: str = "") -> list[tuple[str, str, int]]:
+    return found({"worker.py": NACK_PY.format(types=types, requeue=requeue, arguments=arguments)})
+
+
+def test_putting_back_after_every_failure() -> None:
+    assert nack() == [("redelivery", "high", 9)]
+    assert nack(types="ConnectionError") == []
+    assert nack(arguments=", arguments={'x-delivery-limit': 5}") == []
+    assert nack(requeue=", requeue=not method.redelivered") == []
+
+
+def test_dropping_after_every_failure() -> None:
+    assert nack(requeue=", requeue=False") == [("dead-letter", "medium", 9)]
+    assert nack(requeue=", requeue=False", arguments=", arguments={'x-dead-letter-exchange': 'dead'}") == []
+
+
+def test_the_same_in_javascript_and_php() -> None:
+    js = """const amqp = require('amqplib');
+async function onOrder(channel, message) {
+  try { await book(message); channel.ack(message); } catch (error) { channel.nack(message%s); }
+}
+"""
+    assert found({"worker.js": js % ""}) == [("redelivery", "high", 3)]
+    assert found({"worker.js": js % ", false, false"}) == []
+    php = """<?php
+use PhpAmqpLib\\Message\\AMQPMessage;
+function onOrder(AMQPMessage $message) {
+    try { book($message); $message->ack(); } catch (\\Throwable $e) { $message->nack(%s); }
+}
+"""
+    assert found({"worker.php": php % "true"}) == [("redelivery", "high", 4)]
+    assert found({"worker.php": php % ""}) == []
