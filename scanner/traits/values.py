@@ -13,18 +13,24 @@ from flowaudit.scanner.program import UnitRef, dotted, last_name
 MAX_CALLERS = 30
 
 
-def constants(graph: FlowGraph, expr: Expr, where: UnitRef, path: tuple[Branch, ...] | None = None) -> list[Const] | None:
+MAX_DEPTH = 24
+"""Steps from name to name that are followed; `i = i + 1` in a loop leads back to itself for ever."""
+
+
+def constants(graph: FlowGraph, expr: Expr, where: UnitRef, path: tuple[Branch, ...] | None = None, depth: int = 0) -> list[Const] | None:
     """The constants that an expression may be; None when any part of it is not known."""
+    if depth > MAX_DEPTH:
+        return None
     match expr:
         case Const():
             return [expr]
         case Choice():
-            left, right = constants(graph, expr.then, where, path), constants(graph, expr.orelse, where, path)
+            left, right = constants(graph, expr.then, where, path, depth + 1), constants(graph, expr.orelse, where, path, depth + 1)
             return None if left is None or right is None else left + right
         case Op(op="-", operands=(Const(value=int() | float() as number),)):
             return [Const(expr.start, expr.end, -number)]
         case Op(op="*" | "+" | "/", operands=(first, second)):
-            a, b = constants(graph, first, where, path), constants(graph, second, where, path)
+            a, b = constants(graph, first, where, path, depth + 1), constants(graph, second, where, path, depth + 1)
             if a and b and len(a) == len(b) == 1 and isinstance(a[0].value, int | float) and isinstance(b[0].value, int | float):
                 x, y = a[0].value, b[0].value
                 return [Const(expr.start, expr.end, x * y if expr.op == "*" else x + y if expr.op == "+" else x / y if y else 0)]
@@ -42,7 +48,7 @@ def constants(graph: FlowGraph, expr: Expr, where: UnitRef, path: tuple[Branch, 
                 part = (
                     [inner]
                     if isinstance(inner, Const)
-                    else constants(graph, inner, value.ref[0])
+                    else constants(graph, inner, value.ref[0], None, depth + 1)
                     if inner is not expr and not isinstance(inner, Items | Table)
                     else None
                 )
