@@ -40,7 +40,9 @@ from flowaudit.scanner.rule import Confidence, Finding, Rule, Step
 from flowaudit.scanner.traits.awaiting import Floating, floating
 from flowaudit.scanner.traits.boundary import Boundary
 from flowaudit.scanner.traits.exposure import entry_label, lowered
+from flowaudit.scanner.traits.ignored import Ignored, ignored
 from flowaudit.scanner.traits.response import Unchecked, unchecked
+from flowaudit.scanner.traits.shown import shown
 from flowaudit.scanner.traits.swallow import Swallowed, swallowed
 from flowaudit.scanner.traits.wrongtype import WrongType, wrong_types
 
@@ -59,6 +61,8 @@ RULE = Rule(
 )
 
 LOOKED = ("re-raise", "a record of the failure", "compensation", "callers that look at the answer", "a retry", "a comment that says why")
+MARKS = frozenset({"takes it for done", "takes it for success", "the success path"})
+"""Related steps that set something which tells of success although the step failed."""
 FIXES = {
     "floating": "Await the promise (or collect all of them and await those) before anything says that the step is done.",
     "unchecked-response": "Look at the status (raise on a failed one) before the answer is used.",
@@ -78,8 +82,10 @@ def check(graph: FlowGraph) -> Iterator[Finding]:
             if one.caught.start not in dead:
                 told.update(id(e) for e in one.caught.tried)
                 yield _handler(graph, one)
-        for promise in floating(graph, unit):
-            yield _promise(graph, promise)
+        yield from _promises(graph, list(floating(graph, unit)))
+        for lost in ignored(graph, unit):
+            told.add(id(lost.event))
+            yield _ignored(graph, lost)
     for site in graph.sites:
         answer = unchecked(graph, site)
         if answer is not None and id(site.event) not in told:
@@ -101,7 +107,26 @@ def _wrong(graph: FlowGraph, wrong: WrongType) -> Finding:
     return _finding(graph, wrong.unit, "wrong-type", wrong.boundary, (before, end), message, "high", ())
 
 
-def _promise(graph: FlowGraph, one: Floating) -> Finding:
+def _ignored(graph: FlowGraph, one: Ignored) -> Finding:
+    end = Step(one.unit.at(one.event), "its failure is handed over here")
+    related = (Step(one.unit.at(one.after), "takes it for success"),) if one.after is not None else ()
+    sure = one.boundary.sure and not one.boundary.deep
+    confidence: Confidence = "high" if sure and (one.after is not None or one.boundary.stage not in {"", "notification"}) else "medium"
+    if one.boundary.stage == "notification" and one.after is None:
+        confidence = "low"
+    return _finding(graph, one.unit, "", one.boundary, (end,), f"A failure of {one.boundary.words} {one.how}.", confidence, related)
+
+
+def _promises(graph: FlowGraph, found: list[Floating]) -> Iterator[Finding]:
+    """One finding for the promises of a unit that float in the same way."""
+    ways: dict[str, list[Floating]] = {}
+    for one in found:
+        ways.setdefault(one.how, []).append(one)
+    for same in ways.values():
+        yield _promise(graph, same[0], [Step(o.unit.at(o.event), f"so does {o.boundary.words}") for o in same[1:]])
+
+
+def _promise(graph: FlowGraph, one: Floating, others: list[Step]) -> Finding:
     end = Step(one.unit.at(one.event), "nobody waits for it")
     message = f"The promise of {one.boundary.words} {one.how}: its failure is nobody's, and the flow goes on before it is done."
     confidence: Confidence = (
@@ -113,7 +138,7 @@ def _promise(graph: FlowGraph, one: Floating) -> Finding:
     nameless = site is None or not (site.stage or site.system)
     if graph.reached(one.unit) is None and one.after is None and (one.boundary.deep or nameless):
         confidence = "medium" if confidence == "high" else "low"
-    related = (Step(one.unit.at(one.after), "takes it for done"),) if one.after is not None else ()
+    related = (*([Step(one.unit.at(one.after), "takes it for done")] if one.after is not None else []), *others)
     return _finding(graph, one.unit, "floating", one.boundary, (end,), message, confidence, related)
 
 
@@ -161,12 +186,17 @@ def _finding(
     related: tuple[Step, ...],
 ) -> Finding:
     way = graph.path_to(unit)
+    entry = graph.reached(unit)
+    sure = lowered(graph, unit, confidence)
+    marked = any(step.note in MARKS for step in related)
+    if shown(graph, unit) or (entry_label(entry) == "manual" and not marked):
+        sure = "low"  # somebody sits in front of it and sees what it prints
     return Finding(
         rule=RULE.id,
         variant=variant,
         at=steps[-1].at,
         message=message,
-        confidence=lowered(graph, unit, confidence),
+        confidence=sure,
         vector="inconsistent" if boundary.kind == "record" else "lost",
         key=f"{unit.unit.name}|{boundary.words}|{variant}",
         path=(*way, *steps) if way else (),
@@ -174,6 +204,6 @@ def _finding(
         looked=LOOKED,
         system=boundary.system,
         stage=boundary.stage,
-        entry=entry_label(graph.reached(unit)),
+        entry=entry_label(entry),
         fix=FIXES.get(variant, RULE.remedy),
     )

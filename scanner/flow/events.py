@@ -8,7 +8,7 @@ which is how an early return becomes a guard. The work is linear in the size of 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from flowaudit.scanner.facts import (
     Arg,
@@ -122,6 +122,8 @@ class UnitFlow:
     attributes: dict[str, list[Event]] = field(default_factory=dict)
     """Assignments to an attribute of self, by attribute."""
     _by_call: dict[int, Event] | None = None
+    caught: Any = None
+    """What flow.failure found here, remembered."""
 
     def call_event(self, call: Call) -> Event | None:
         """The event of a Call struct of this unit."""

@@ -113,21 +113,29 @@ def type_names(types: Iterable[Expr]) -> list[str]:
 
 
 def caught(flow: UnitFlow) -> list[Caught]:
-    """The handlers of a unit, in order."""
+    """The handlers of a unit around code that can fail (at least one event), in order. Asked by several rules, so remembered in the flow."""
+    if flow.caught is None:
+        flow.caught = _caught(flow)
+    found: list[Caught] = flow.caught
+    return found
+
+
+def _caught(flow: UnitFlow) -> list[Caught]:
     tried: dict[int, list[Event]] = {}
     inner: dict[int, list[Event]] = {}
     depth: dict[int, int] = {}
     blocks: dict[int, tuple[Handler, Try]] = {}
     for event in flow.events:
+        if not event.frames:
+            continue
         for level, frame in enumerate(event.frames):
-            if frame.kind == "try":
+            if frame.kind == "try" and isinstance(frame.node, Try):
                 tried.setdefault(id(frame.node), []).append(event)
+                for handler in frame.node.handlers:
+                    blocks.setdefault(id(handler), (handler, frame.node))
             elif frame.kind == "handler" and isinstance(frame.node, Handler):
                 inner.setdefault(id(frame.node), []).append(event)
                 depth[id(frame.node)] = level
-    for stmt in tries(flow.unit.body):
-        for handler in stmt.handlers:
-            blocks[id(handler)] = (handler, stmt)
     out = []
     for key, (handler, block) in blocks.items():
         events = inner.get(key, [])

@@ -129,6 +129,8 @@ class Functions(Control):
             words.append("generator")
         self.before, self.yields, self.targets, self.labels, self.unit, self.doc, self.public = held
         comment = self.text(doc) if doc is not None else ""
+        if kind == "closure" and not body and inner is not None:
+            comment = self.comments_in(inner)
         at = node.start_byte if start < 0 else start
         return Unit(
             at, node.end_byte, name, kind, params, decorators, (*first, *body) if first else body, parent, returns, exported,

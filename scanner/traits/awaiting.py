@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from flowaudit.scanner.facts import Call, Closure, Expr, Index, Name, Try
+from flowaudit.scanner.facts import Call, Closure, Expr, Handler, Index, Name, Raise, Try
 from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.flow.uses import uses, walk
 from flowaudit.scanner.graph import FlowGraph
@@ -56,16 +56,14 @@ def _one(graph: FlowGraph, unit: UnitRef, event: Event) -> Floating | None:
         return None
     if name in {"then", "finally"} and event.use == "dropped" and unit.language in ECMASCRIPT:
         return _chain(graph, unit, event, call)
-    unused = (
-        event.use == "assigned"
-        and isinstance(event.target, Name)
-        and unit.unit.kind != "module"
-        and _unused(graph, unit, event, event.target.id)
-    )
-    if event.use == "dropped" or unused:
-        if not promises(graph, unit, event) or (unit.unit.kind == "module" or _MAIN.match(name)):
+    named = event.use == "assigned" and isinstance(event.target, Name) and unit.unit.kind != "module"
+    if event.use == "dropped" or named:
+        if unit.unit.kind == "module" or _MAIN.match(name) or not promises(graph, unit, event):
             return None
-        return _lost(graph, unit, event, "is not awaited" if event.use == "dropped" else "is kept in a name that nobody awaits")
+        if event.use == "dropped":
+            return _lost(graph, unit, event, "is not awaited")
+        found = _lost(graph, unit, event, "is kept in a name that nobody awaits")
+        return found if found is not None and isinstance(event.target, Name) and _unused(graph, unit, event, event.target.id) else None
     if event.use == "returned" and "async" in unit.unit.traits:
         return _returned(graph, unit, event)
     return None
@@ -181,6 +179,14 @@ def _chain(graph: FlowGraph, unit: UnitRef, event: Event, call: Call) -> Floatin
     return None
 
 
+def _acts(handler: Handler) -> bool:
+    """Whether a handler does anything but raise what it caught, in which case it makes no difference that it never runs."""
+    only = handler.body[0] if len(handler.body) == 1 else None
+    if isinstance(only, Raise):
+        return not (only.value is None or (isinstance(only.value, Name) and only.value.id == handler.name))
+    return bool(handler.body)
+
+
 def _returned(graph: FlowGraph, unit: UnitRef, event: Event) -> Floating | None:
     """`return send()` inside try: the rejection passes its handler by, and `finally` runs before the work is done."""
     frame = next((f for f in reversed(event.frames) if f.kind in {"try", "handler", "final"}), None)
@@ -190,7 +196,7 @@ def _returned(graph: FlowGraph, unit: UnitRef, event: Event) -> Floating | None:
     releases = any(
         _RELEASE.search(last_name(e.callee)) for s in block.final for e in walk(getattr(s, "value", Name(0, 0, ""))) if isinstance(e, Call)
     )
-    if not (releases or any(h.body for h in block.handlers)) or not promises(graph, unit, event):
+    if not (releases or any(_acts(h) for h in block.handlers)) or not promises(graph, unit, event):
         return None
     boundary = boundary_of(graph, unit, [event])
     if boundary is None or not boundary.writes:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from flowaudit.scanner.facts import Attr, Call, Const
+from flowaudit.scanner.facts import Attr, Call, Const, Name, Text
 from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.graph import Edge, FlowGraph, Site
 from flowaudit.scanner.program import UnitRef, dotted, last_name
@@ -31,6 +31,9 @@ _HAND_OVER = frozenset({"add", "push", "publish", "dispatch", "enqueue", "emit",
 _PARTNER = re.compile(
     r"(?:client|gateway|api|sender|mailer|transport|connector|courier|carrier|provider|sdk|erp|wms|marketplace)$", re.IGNORECASE
 )
+_CACHE = re.compile(r"redis|upstash|memcache|cache", re.IGNORECASE)
+_ADDRESSEES = re.compile(r"/(?:contacts?|subscribers?|audiences?|lists?|members|profiles|people)(?:/|\?|$)", re.IGNORECASE)
+"""Addresses of a mail or message service under which lists of people are kept; nothing is sent there."""
 _VERBS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _LEAVES = re.compile(
     r"^(?:send|create|charge|capture|refund|submit|export|push|post|cancel|update|request|pay|authori[sz]e|void|transfer|ship|book)(?:_|[A-Z]|$)"
@@ -126,7 +129,15 @@ def harmless(site: Site) -> bool:
         or bool(BEST_EFFORT.search(site.unit.name))
         or bool(site.unit.owner and BEST_EFFORT.search(site.unit.owner.name))
         or bool(BEST_EFFORT.search(site.system) and site.known.entry.kind != "system")
+        or bool(site.stage == "notification" and _ADDRESSEES.search(site.url))
+        or _at_cache(site)
     )
+
+
+def _at_cache(site: Site) -> bool:
+    """Whether the address is built from a setting that names a cache (`${UPSTASH_REDIS_REST_URL}/del/...`)."""
+    first = site.call.args[0].value if site.call.args else None
+    return isinstance(first, Text) and any(isinstance(p, Name | Attr) and _CACHE.search(last_name(p)) for p in first.parts)
 
 
 def _site_words(graph: FlowGraph, site: Site) -> str:

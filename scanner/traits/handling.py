@@ -46,7 +46,9 @@ _THROWS = frozenset(
 """Helpers that raise or end the request with an error."""
 _PLACATE = re.compile(
     r"non[- _]?(?:fatal|critical|blocking)|best[- _]effort|not (?:fatal|critical|important)|(?:safe|safely) (?:to )?ignore|ignor(?:e|ing)|optional|no user impact|"
-    r"fall(?:ing|s)? ?back|will (?:be )?retr|retry(?:ing)?\b|continue anyway|self-(?:expires|heals)|cache",
+    r"fall(?:ing|s)? ?back|fail(?:s|ed|ing)?[- ](?:open|closed|safe|soft)|will (?:be )?retr|retry(?:ing)?\b|continue anyway|self-(?:expires|heals)|cache|"
+    r"(?:avoid|prevent|without|not|n't|never)(?: \w+){0,2} (?:break|block|crash|fail|stop|interrupt|abort|halt|kill|disrupt)\w*|"
+    r"even if\b|(?:do not|don't|does not|doesn't) care",
     re.IGNORECASE,
 )
 """Words of an author who says why a failure does no harm."""
@@ -78,7 +80,7 @@ def handling(graph: FlowGraph, unit: UnitRef, caught: Caught, depth: int = 0) ->
     if (
         honour
         and (caught.empty or caught.comment)
-        and (explained(caught.comment) if caught.empty else bool(_PLACATE.search(caught.comment)))
+        and ((caught.empty and explained(caught.comment)) or bool(_PLACATE.search(caught.comment)))
     ):
         return Handling("explained by a comment")
     logged, acked = False, None

@@ -18,6 +18,7 @@ from flowaudit.scanner.program import UnitRef, last_name
 from flowaudit.scanner.traits.boundary import harmless, units_of
 from flowaudit.scanner.traits.careless import success_after
 from flowaudit.scanner.traits.handling import is_log
+from flowaudit.scanner.traits.values import Options
 
 MAX_DEPTH = 3
 STATUS = re.compile(
@@ -46,6 +47,10 @@ PARSED = frozenset(
         "buffer",
     }
 )
+_WAITS = ("blocking", "1.blocking")
+"""Options of clients by which a caller says whether it waits for the answer."""
+_ASIDE = frozenset({"headers", "cookies"})
+"""Parts of an answer that are there on success only: what is taken from them is looked at by its use, which cannot be followed."""
 _SETS_UP = frozenset({"event_hooks", "hooks", "raise_for_status", "http_errors", "validateStatus", "interceptors", "response_hook"})
 
 
@@ -64,7 +69,9 @@ def unchecked(graph: FlowGraph, site: Site) -> Unchecked | None:
     """Whether the answer of a write goes unlooked; None when it is looked at, the client raises, or it cannot be followed."""
     if site.certainty != "sure" or raises(graph, site) is not False or harmless(site) or not _writes(site) or _set_up(graph, site.unit):
         return None
-    if site.event.use == "dropped" and not site.event.awaited and "async" in site.unit.unit.traits:
+    if any(isinstance(a.value, Closure) for a in site.call.args):
+        return None  # the answer goes to a callback
+    if (site.event.use == "dropped" and not site.event.awaited and "async" in site.unit.unit.traits) or _fires_only(graph, site):
         return None
     lost = _lost(graph, site.unit, site.event, 0)
     if lost is None:
@@ -84,6 +91,12 @@ def raises(graph: FlowGraph, site: Site) -> bool | None:
             if isinstance(value, Const):
                 return bool(value.value)
     return entry.raises_on_status
+
+
+def _fires_only(graph: FlowGraph, site: Site) -> bool:
+    """Whether an option says that nobody waits for the answer (`blocking => false`): then there is none to look at."""
+    options = Options(graph, site.unit, site.call)
+    return any(isinstance(value, Const) and value.value is False for place in _WAITS for _, value in options.get(place))
 
 
 def _in_table(expr: Expr, key: str) -> Expr | None:
@@ -187,7 +200,9 @@ def _closure_reads(graph: FlowGraph, unit: UnitRef, event: Event) -> set[str]:
 
 def _by_use(graph: FlowGraph, unit: UnitRef, event: Event, use: Use, name: str, depth: int) -> str | None:
     """How one read leaves the answer unlooked; None when it looks, or cannot be followed."""
-    if use.tested or use.how == "index" or use.iterated or (use.member and STATUS.match(use.member)):
+    if use.tested or use.how == "index" or use.iterated or use.member in _ASIDE or (use.member and STATUS.match(use.member)):
+        return None
+    if isinstance(use.into, Name) and use.into.id != name and any(u.tested for u in uses(unit.unit.body, use.into.id, use.start)):
         return None
     if use.call is not None:
         at = unit.flow.call_event(use.call)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from flowaudit.scanner.entries import decorator_symbol
-from flowaudit.scanner.facts import Arg, Assign, Attr, Call, Closure, Const, Expr, Items, Loop, Name, Raise, Return
+from flowaudit.scanner.facts import Arg, Assign, Attr, Call, Closure, Const, Expr, Items, Loop, Name, Op, Raise, Return
 from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.flow.failure import NARROW, Caught, Way, answer, caught, rejected
 from flowaudit.scanner.flow.uses import mentions, uses, walk
@@ -26,6 +26,7 @@ _SETTERS = frozenset({"set", "set_value", "update", "save", "write", "update_opt
 _CURSOR = re.compile(
     r"cursor|last_?(?:sync|run|id|import|poll|checked|seen|export)|since|offset|watermark|page_?token|synced_?at", re.IGNORECASE
 )
+_COMPARES = frozenset({"<", "<=", ">", ">=", "==", "!=", "in", "not in", "is", "is not", "not"})
 _PREDICATE = re.compile(r"^_*(?:is|has|can|should|supports?|exists?|check|validate|verify|test|ping|try)(?:_|[A-Z]|$)")
 
 
@@ -359,7 +360,7 @@ def _returned(
         return Swallowed(
             unit, handler, boundary, done, f"{how} and the {own.kind} ends as success", _sure(boundary, done) if done.quiet else "medium"
         )
-    if says == "success" and boundary.writes and (own is None or own.background):
+    if says == "success" and boundary.writes and (own is None or own.background) and not _permission(handler):
         return Swallowed(unit, handler, boundary, done, f"{how} and success is returned", _sure(boundary, done))
     if says == "value" and boundary.writes and _same_as_success(handler, way):
         return Swallowed(
@@ -377,16 +378,27 @@ def _returned(
     return None
 
 
+def _permission(handler: Caught) -> bool:
+    """Whether the guarded code answers a question (`return count <= LIMIT`): then true is a permission, not a success."""
+    return any(
+        e.kind == "return" and isinstance(e.node, Return) and isinstance(e.node.value, Op) and e.node.value.op in _COMPARES
+        for e in handler.tried
+    )
+
+
 def _same_as_success(handler: Caught, way: Way) -> bool:
     """Whether the handler builds its answer by the same call as the guarded code does (`return new Job(...)` in both)."""
-    name = _built(way.value)
+    name = _built(way.value)  # what a method of a collection makes (`keys.map(...)`) may be anything
     if not name or way.value is None or mentions(way.value, handler.names):
         return False
     return any(_built(getattr(e.node, "value", None)) == name for e in handler.tried if e.kind == "return")
 
 
 def _built(value: Expr | None) -> str:
-    return last_name(value.callee) if isinstance(value, Call) else ""
+    if not isinstance(value, Call):
+        return ""
+    name = last_name(value.callee)
+    return name if value.new or isinstance(value.callee, Name) or name[:1].isupper() else ""
 
 
 def _by_callers(
@@ -443,7 +455,7 @@ def _promise(graph: FlowGraph, unit: UnitRef, handler: Caught, boundary: Boundar
             _sure(boundary, done),
             [(unit, mark, "the success path")],
         )
-    if any(e.kind in JOBS for e in graph.entry_points_of(unit)) and says != "error":
+    if any(e.kind in JOBS for e in graph.entry_points_of(unit)) and says != "error" and not (done.logged and boundary.stage == "notification"):
         return Swallowed(unit, handler, boundary, done, f"{how} and the job ends as success", "medium")
     if event.use == "dropped" and goes_on(graph, unit, event):
         return Swallowed(unit, handler, boundary, done, f"{how} and the flow goes on as if it had worked", "medium")

@@ -162,6 +162,9 @@ class Options:
                 for arg in expr.args:
                     if not arg.name:
                         yield from self.tables(unit, arg.value, depth + 1)
+            case Call(callee=Name(id="apply_filters"), args=(_, Arg(value=filtered), *_)) if depth < 4:
+                yield from self.tables(unit, filtered, depth + 1)
+                self.open = True
             case _:
                 values = self.graph.resolver.values(expr, unit) if depth < 4 else ()
                 for value in values:
@@ -172,6 +175,9 @@ class Options:
                         and isinstance(value.ref[1], Table | Items | Call | Op)
                     ):
                         yield from self.tables(value.ref[0], value.ref[1], depth + 1)
+                    elif value.kind == "inst" and isinstance(value.ref, tuple) and isinstance(value.ref[1], Call):
+                        if last_name(value.ref[1].callee) == "apply_filters":
+                            yield from self.tables(value.ref[0], value.ref[1], depth + 1)
                 if not values or any(v.kind != "expr" for v in values):
                     self.open = True
 
