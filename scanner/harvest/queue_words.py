@@ -8,7 +8,8 @@ the block's own span and its name. Times are seconds. An absent key was not writ
 | queue | technology, label, visibility, dead-letter (the target's name, "" for one that leads nowhere), max-receive, durable, auto-delete, exclusive, ttl, |
 | | retention, max-length, overflow, messages (what it carries), commented (a dead letter stands in a comment), environment |
 | consumer | technology, label, queue, function, limit, limit-default, batch, partial-failures, auto-ack, auto-commit, prefetch, attempts, record-age, code, |
-| | source (queue, stream, async), failure-target, async-target (only for asynchronous calls), source-target (of the sender), may-send, unfinished, on-failure (requeue, drop) |
+| | source (queue, stream, async), failure-target, async-target (only for asynchronous calls), source-target (of the sender), may-send, unfinished, |
+| | on-failure (requeue, drop) |
 | publisher | technology, label, queue, acks, persistent, retries-as-attempts, pause |
 | broker | settings of a whole broker, worker or application: technology, visibility, limit, retention, failure-target, acks-late, prefetch, persistent |
 """

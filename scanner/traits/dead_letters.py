@@ -229,7 +229,7 @@ def _unread(q: Queues) -> Iterator[Fault]:
     for block in q.of("queue", "cloudformation", "terraform", "rabbitmq"):
         if not block.name or block.name == UNKNOWN_VALUE or not q.is_parking(block) or q.consumers(block) or block.name in alarmed:
             continue
-        sources = [b for b in q.known("queue", block.form) if b.text("dead-letter") == block.name and b.domain == block.domain]
+        sources = q.parked_from(block)
         if sources:
             yield Fault(
                 block, "unread", block.at, f"Nothing in view reads the dead letters in {block.shown} or raises an alarm on them.",

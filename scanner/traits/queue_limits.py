@@ -47,7 +47,7 @@ def _functions(q: Queues) -> Iterator[Fault]:
             at = queue.settings["visibility"].at if "visibility" in queue.settings else queue.at
             place = held.settings["limit"].at if "limit" in held.settings else held.at
             fix = "Set the visibility timeout to six times the limit."
-            yield _fault(q, queue, at, place, hidden, limit, "the function's timeout", "high" if sure else "medium", fix)
+            yield _fault(q, queue, at, place, hidden, limit, "the function's timeout", "high" if sure and q.records(queue) else "medium", fix)
 
 
 def _fault(q: Queues, block: Block, at: Location, other: Location, hidden: float, limit: float, what: str, confidence: Confidence, fix: str) -> Fault:

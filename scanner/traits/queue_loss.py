@@ -45,7 +45,8 @@ def _acknowledged(q: Queues) -> Iterator[Fault]:
 def _exclusive(q: Queues, consumer: Block) -> bool:
     """Whether the consumed queue is declared in the same file as one that lives only for this process."""
     label = consumer.text("label")
-    return any(b.value("exclusive") is True and b.file is consumer.file and (not label or b.text("label") in {"", label}) for b in q.known("queue", "amqp"))
+    beside = [b for b in q.known("queue", "amqp") if b.file is consumer.file]
+    return any(b.value("exclusive") is True and (not label or b.text("label") in {"", label}) for b in beside)
 
 
 def _transient(q: Queues) -> Iterator[Fault]:

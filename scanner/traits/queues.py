@@ -18,7 +18,7 @@ from flowaudit.scanner.rule import Confidence, Step, Vector
 
 _SPLIT = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+")
 _ORDERS = frozenset({
-    "order", "payment", "invoice", "refund", "shipment", "shipping", "fulfillment", "fulfilment", "stock", "inventory", "checkout", "cart", "basket", "subscription",
+    "order", "payment", "invoice", "refund", "shipment", "shipping", "fulfillment", "fulfilment", "stock", "inventory", "checkout", "cart", "basket",
     "payout", "purchase", "sale", "warehouse", "parcel", "billing", "charge", "delivery", "creditmemo", "booking", "reservation", "settlement",
     "returns",
 })  # fmt: skip
@@ -108,7 +108,18 @@ class Queues:
         self.graph = graph
         self.all = list(_read(graph))
         self._targets: set[tuple[str, str, str]] = set()
+        self._readers: dict[tuple[str, str, str], list[Block]] = {}
+        self._sources: dict[tuple[str, str, str], list[Block]] = {}
+        self._units: dict[str, list[UnitRef]] = {}
+        files = {b.file.path for b in self.all}
+        for unit in graph.program.units.values():
+            if unit.path in files:
+                self._units.setdefault(unit.path, []).append(unit)
         for block in self.all:
+            if block.kind == "consumer":
+                self._readers.setdefault((block.form, block.domain, block.text("queue")), []).append(block)
+            elif block.kind == "queue" and block.text("dead-letter"):
+                self._sources.setdefault((block.form, block.domain, block.text("dead-letter")), []).append(block)
             for key in ("dead-letter", "failure-target", "async-target", "source-target"):
                 name = block.text(key)
                 if name and name != UNKNOWN_VALUE:
@@ -133,10 +144,11 @@ class Queues:
 
     def consumers(self, queue: Block) -> list[Block]:
         """Consumers of a queue in view."""
-        return [
-            b for b in self.all
-            if b.kind == "consumer" and b.form == queue.form and b.domain == queue.domain and b.text("queue") == queue.name
-        ]
+        return self._readers.get((queue.form, queue.domain, queue.name), [])
+
+    def parked_from(self, queue: Block) -> list[Block]:
+        """Queues whose dead letters go to this one."""
+        return self._sources.get((queue.form, queue.domain, queue.name), [])
 
     def records(self, block: Block) -> str:
         """"order" when names around a block speak of orders, payments, stock; "catalogue" for products and prices; "" for neither."""
@@ -153,11 +165,7 @@ class Queues:
 
     def unit(self, block: Block) -> UnitRef | None:
         """The innermost unit around a block in code."""
-        key = ("queues", "units", block.file.path)
-        cache = self.graph.cache
-        if key not in cache:
-            cache[key] = [u for u in self.graph.program.units.values() if u.path == block.file.path]
-        inside = [u for u in cache[key] if u.unit.start <= block.at.start and block.at.end <= u.unit.end]
+        inside = [u for u in self._units.get(block.file.path, ()) if u.unit.start <= block.at.start and block.at.end <= u.unit.end]
         return min(inside, key=lambda u: u.unit.end - u.unit.start, default=None)
 
     def sure(self, block: Block, confidence: Confidence) -> Confidence:

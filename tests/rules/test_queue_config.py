@@ -168,6 +168,8 @@ def test_a_queue_without_order_data_ranks_low() -> None:
 
 
 def test_pubsub_subscription_without_dead_letters() -> None:
+    other = 'resource "google_pubsub_subscription" "thumbnails" {\n  topic = "thumbnails"\n}\n'
+    assert found({"q.tf": other}) == []
     text = 'resource "google_pubsub_subscription" "orders" {\n  topic = "orders"\n  ack_deadline_seconds = 20\n}\n'
     assert found({"q.tf": text}) == [("dead-letter", "medium", 1)]
     policy = "  dead_letter_policy {\n    dead_letter_topic = google_pubsub_topic.dead.id\n    max_delivery_attempts = 5\n  }\n}\n"
