@@ -1,0 +1,1 @@
+"""Extractors of alert rules and alarms: what is watched and who is told."""
