@@ -89,6 +89,8 @@ def _missing(table: StatusMap) -> Iterator[Gap]:
     confidence: Confidence = "high" if default.text and table.known[0].vocabulary.complete and len(table.known) == 1 and table.known[0].strength >= 2 else "medium"
     if default.kind in {"nothing", "raise"} or any(k.vocabulary.checked not in _SURE for k in table.known) or len(table.rows) < 2:
         confidence = "medium"
+    if table.found.negated and default.kind == "raise" and any(r.vendor == "pending" for r in table.rows):
+        confidence = "low"  # the code tells open from failed already; what is left is rare
     if default.meaning in SUCCESS and any(m in ENDED for v, m in pairs if v in bad):
         consequence = "an order that was not paid goes on as paid"
     elif default.meaning in SUCCESS:

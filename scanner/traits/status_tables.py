@@ -19,7 +19,7 @@ from flowaudit.scanner.program import ClassRef, UnitRef, dotted
 from flowaudit.scanner.show import expr as spelled
 from flowaudit.scanner.traits.status_outcome import Outcome, of_body, of_value
 from flowaudit.scanner.traits.status_words import of_vendor, words
-from flowaudit.scanner.traits.vocabulary import Key, Recognised, covered, key_of, recognise, statuslike, values_of
+from flowaudit.scanner.traits.vocabulary import Key, Recognised, covered, key_of, may_speak, recognise, statuslike, telling, values_of
 
 MAX_TABLES = 4_000
 RAISES_ON_MISSING = frozenset({"python"})
@@ -87,7 +87,8 @@ def tables(graph: FlowGraph) -> list[StatusMap]:
     if "status-tables" not in graph.cache:
         found: list[StatusMap] = []
         for unit in graph.units():
-            found.extend(_in_unit(graph, unit))
+            if may_speak(graph, unit, 1):
+                found.extend(_in_unit(graph, unit))
             if len(found) > MAX_TABLES:
                 graph.count_unknown("status tables beyond the bound")
                 break
@@ -199,7 +200,20 @@ def _documented(graph: FlowGraph, made: StatusMap) -> None:
 
 
 # ---- table literals --------------------------------------------------------------------------------------------------------
+def _worth_reading(graph: FlowGraph, found: Found) -> bool:
+    """A cheap look before values are resolved: two keys that some vocabulary has, or that are names of constants."""
+    hits = 0
+    for arm in found.arms:
+        for value in arm.values:
+            hits += not isinstance(value, Const) or (isinstance(value.value, str) and telling(graph.catalog, value.value)) or isinstance(value.value, int)
+        if hits >= 2:
+            return True
+    return False
+
+
 def _literal(graph: FlowGraph, unit: UnitRef, found: Found) -> StatusMap | None:
+    if not _worth_reading(graph, found):
+        return None
     rows = _rows(graph, unit, found)
     if rows is None or len(rows) < 2:
         return None
@@ -245,8 +259,8 @@ def _looked_up(graph: FlowGraph, unit: UnitRef, name: str) -> Outcome:
     key = ("lookups", unit.path, name)
     if key not in graph.cache:
         seen: list[Outcome] = []
-        for other in graph.program.units.values():
-            if other.path != unit.path or not other.unit.body:
+        for other in _units_of(graph, unit.path):
+            if not other.unit.body:
                 continue
             hits = list(lookups(other.unit.body, name))
             tested = any(how == "tested" for *_, how in hits)
@@ -265,6 +279,18 @@ def _looked_up(graph: FlowGraph, unit: UnitRef, name: str) -> Outcome:
         graph.cache[key] = weak[0] if weak else Outcome("unknown")
     out: Outcome = graph.cache[key]
     return out
+
+
+def _units_of(graph: FlowGraph, path: str) -> list[UnitRef]:
+    """The units of one file."""
+    key = ("units-of-files",)
+    if key not in graph.cache:
+        found: dict[str, list[UnitRef]] = {}
+        for unit in graph.program.units.values():
+            found.setdefault(unit.path, []).append(unit)
+        graph.cache[key] = found
+    units: list[UnitRef] = graph.cache[key].get(path, [])
+    return units
 
 
 def _in_class(graph: FlowGraph, cls: ClassRef) -> Iterator[StatusMap]:

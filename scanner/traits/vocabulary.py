@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
+import msgspec
+
 from flowaudit.scanner.catalog import Catalog, Entry, Vocabulary
 from flowaudit.scanner.facts import Assign, Attr, Call, Const, Expr, Index, Name, Text
 from flowaudit.scanner.flow.mapping import plain
@@ -113,11 +115,13 @@ def _systems_at(graph: FlowGraph, unit: UnitRef) -> dict[str, Speech]:
     imported |= {_system(graph, h[0]) for _, host in file.hosts if (h := graph.catalog.host(host)) is not None}
     modules = [i.module for i in file.imports]
     out: dict[str, Speech] = {}
+    near_by = {e for n in near_names if n for e in _speakers(graph.catalog, n)}
+    far_off = {e for n in (*far_names, *modules) if n for e in _speakers(graph.catalog, n)}
     for entry in _spoken(graph.catalog):
         strength = 0
-        if entry.id in imported or any(_speaks(entry, n) for n in near_names if n):
+        if entry.id in imported or entry.id in near_by:
             strength = 3
-        elif any(_speaks(entry, n) for n in far_names if n) or any(_speaks(entry, m) for m in modules):
+        elif entry.id in far_off:
             strength = 2
         if strength:
             out[entry.id] = Speech(entry, strength)
@@ -131,6 +135,12 @@ def _system(graph: FlowGraph, entry: Entry) -> str:
 @lru_cache(maxsize=4)
 def _spoken(catalog: Catalog) -> tuple[Entry, ...]:
     return tuple(e for e in catalog.entries.values() if e.vocabularies)
+
+
+@lru_cache(maxsize=65536)
+def _speakers(catalog: Catalog, name: str) -> frozenset[str]:
+    """The systems that a name speaks of."""
+    return frozenset(e.id for e in _spoken(catalog) if _speaks(e, name))
 
 
 def _speaks(entry: Entry, name: str) -> bool:
@@ -237,6 +247,38 @@ def _rarity(catalog: Catalog) -> dict[str, float]:
     return {form: math.log(total / len(systems)) for form, systems in used.items()}
 
 
+@lru_cache(maxsize=4)
+def _by_form(catalog: Catalog) -> dict[str, frozenset[str]]:
+    """Normal form -> the vocabularies that have it, retired values included."""
+    out: dict[str, set[str]] = {}
+    for entry in _spoken(catalog):
+        for vocabulary in entry.vocabularies:
+            for forms in values_of(vocabulary.id, catalog):
+                for form in forms:
+                    out.setdefault(form, set()).add(vocabulary.id)
+    return {form: frozenset(ids) for form, ids in out.items()}
+
+
+_STRING = re.compile(rb'"([A-Za-z0-9 _.:/-]{2,60})"')
+
+
+def may_speak(graph: FlowGraph, unit: UnitRef, least: int) -> bool:
+    """Whether at least `least` different strings or names in a unit are forms of documented values: a cheap look before the Body is walked."""
+    key = ("may-speak", unit.key)
+    if key not in graph.cache:
+        by_form = _by_form(graph.catalog)
+        found = {form for m in set(_STRING.findall(msgspec.json.encode(unit.unit.body))) if (form := norm(m.decode("ascii"))) in by_form}
+        graph.cache[key] = len(found)
+    count: int = graph.cache[key]
+    return count >= least
+
+
+def telling(catalog: Catalog, text: str) -> bool:
+    """Whether a text is a value of some vocabulary, a status word, or has the shape of an event name."""
+    form = norm(text)
+    return form in PLAIN or form in _rarity(catalog) or "." in text or "/" in text
+
+
 def covered(key: Key, forms: Iterable[str]) -> str:
     """Which of the forms a key names, "" for none."""
     return next((f for f in key.forms if f in forms), "")
@@ -253,15 +295,21 @@ def recognise(graph: FlowGraph, unit: UnitRef, keys: list[Key], subject: Expr | 
     systems = systems_at(graph, unit)
     elsewhere = {s.entry.system_kind for s in systems.values() if s.strength >= 2 and s.entry.id not in PLATFORMS}
     weight = _rarity(graph.catalog)
+    by_form = _by_form(graph.catalog)
+    possible = {v for k in keys for form in k.forms for v in by_form.get(form, ())}
+    if not possible:
+        return []
     out: list[tuple[float, Recognised]] = []
     for entry in _spoken(graph.catalog):
+        if not any(v.id in possible for v in entry.vocabularies):
+            continue
         speech = systems.get(entry.id)
         strength = speech.strength if speech else 0
         sure = entry.id in vendors or any(w.lower() in spoken for w in entry.words)
         if not strength and not sure and entry.system_kind in elsewhere:
             continue  # the code speaks of another system of this kind
         for vocabulary in entry.vocabularies:
-            if vocabulary.kind != kind:
+            if vocabulary.kind != kind or vocabulary.id not in possible:
                 continue
             forms, retired = values_of(vocabulary.id, graph.catalog)
             hits = sum(1 for k in keys if covered(k, forms) or covered(k, retired))

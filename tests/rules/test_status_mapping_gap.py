@@ -201,6 +201,8 @@ def test_a_refund_that_is_pending_did_not_fail() -> None:
     assert "'pending'" in found.message
     assert found.at.line == 5
     assert audit(RULE, {"shop/refunds.py": REFUND.replace('!= "succeeded"', 'not in ("succeeded", "pending", "requires_action")')}) == []
+    (weak,) = audit(RULE, {"shop/refunds.py": REFUND.replace('!= "succeeded"', 'not in ("succeeded", "pending")')})
+    assert weak.confidence == "low"
     assert audit(RULE, {"shop/refunds.py": REFUND.replace("Refund.create(charge=payment.charge)", "Refund.retrieve(payment.refund)")}) == []
 
 
