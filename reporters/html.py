@@ -187,7 +187,7 @@ def _data(report: Report, drawing: Drawing, numbers: dict[str, int]) -> dict[str
     }  # fmt: skip
     lines = {
         line.id: {
-            "id": line.id, "tail": name[line.tail], "head": name[line.head], "words": short(words.line(line), 500), "stage": line.stage,
+            "id": line.id, "tail": name[line.tail], "head": name[line.head], "words": words.kind(line), "stage": line.stage,
             "at": place(line.at) if line.at else "", "findings": marks(line.findings),
             "guards": [(GUARDS.get(guard, guard), STATES.get(state, state), state) for guard, state in line.guards],
         }

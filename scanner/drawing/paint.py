@@ -57,6 +57,11 @@ class Words:
         several = f" ({line.count} connections)" if line.count > 1 else ""
         return f"{self.labels[line.tail]} {EDGES.get(line.kind, line.kind)} {self.labels[line.head]}{several}{'. ' + guards if guards else ''}{wrong}"
 
+    def kind(self, line: Line) -> str:
+        """What a connection does, how often and how sure that is."""
+        several = f", {line.count} connections" if line.count > 1 else ""
+        return f"{EDGES.get(line.kind, line.kind).capitalize()}{several}{'' if line.certainty == 'sure' else ', likely but not proven'}."
+
     def letter(self, name: str) -> str:
         """The letter of a guard's cell."""
         return LETTERS[name]

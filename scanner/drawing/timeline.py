@@ -17,6 +17,8 @@ ROW = 22.0
 TOP = 26.0
 SPAN = 960.0
 """Width of the time axis."""
+DENSE = 3_600
+"""Seconds between fires up to which a schedule whose minutes were too many to list is drawn as one band; a rarer one fires in another week."""
 MOST = 120
 """Schedules that are drawn; all of them stand in the table."""
 
@@ -59,7 +61,7 @@ def _one(name: str, items: Sequence[ScheduleItem], length: int, ticks: tuple[tup
 
 
 def _row(item: ScheduleItem, y: float, length: int, marked: bool) -> Row:
-    dense = not item.minutes
+    dense = not item.minutes and 0 < item.every <= DENSE
     pixels = set(range(int(SPAN))) if dense else {int(minute % length * SPAN / length) for minute in item.minutes}
     fires: list[str] = []
     bands: list[tuple[float, float]] = []

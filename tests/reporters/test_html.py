@@ -227,6 +227,9 @@ def test_a_job_whose_minutes_are_too_many_is_a_band_and_one_without_times_has_no
     day, _ = timelines([schedule((), every=30.0), schedule(())])
     assert len(day.rows) == 1
     assert day.rows[0].bands == ((240.0, SPAN),)
+    monthly, _ = timelines([schedule((), every=30 * 86_400.0)])
+    assert not monthly.rows[0].bands
+    assert not monthly.rows[0].fires
     assert timelines([schedule(())]) == ()
 
 
