@@ -39,6 +39,8 @@ class Misnamed:
 def misnamed(graph: FlowGraph) -> Iterator[Misnamed]:
     """All event names that are a slip of a documented one."""
     for unit in graph.units():
+        if not any(v.kind == "event" for speech in systems_at(graph, unit).values() for v in speech.entry.vocabularies):
+            continue
         seen: set[tuple[int, str]] = set()
         for expr in _places(unit):
             if isinstance(expr, Const) and isinstance(expr.value, str) and (expr.start, expr.value) not in seen:
