@@ -13,7 +13,7 @@ from flowaudit.scanner.program import UnitRef, dotted, last_name
 MAX_CALLERS = 30
 
 
-MAX_DEPTH = 24
+MAX_DEPTH = 8
 """Steps from name to name that are followed; `i = i + 1` in a loop leads back to itself for ever."""
 
 
