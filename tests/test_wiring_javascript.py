@@ -50,3 +50,20 @@ def test_jobs_and_their_schedules() -> None:
 def test_a_config_elsewhere_is_no_job() -> None:
     facts = graph_of({"src/lib/pull.ts": JOB.replace("SCHEDULE", "'* * * * *'")}).program.files["src/lib/pull.ts"].facts
     assert not [f for f in facts if isinstance(f, Schedule)]
+
+
+def test_chained_routes_of_hono() -> None:
+    code = """import { Hono } from 'hono';
+export const routes = new Hono().basePath('/api').use(async (c, next) => { await next(); }).get('/orders', async (c) => c.json([])).post('/pay', check(), async (c) => c.json(1));
+"""
+    assert [(e.kind, e.name) for e in graph_of({"src/routes.ts": code}).entries if e.name.startswith("/")] == [("route", "/orders"), ("route", "/pay")]
+
+
+def test_trpc_procedures() -> None:
+    code = """import { authenticatedProcedure } from './trpc';
+import { db } from './db';
+export const pay = authenticatedProcedure.input(schema).output(other).mutation(async ({ input }) => pay_(input));
+export const list = authenticatedProcedure.query(async ({ ctx }) => []);
+export const rows = db.query(async () => []);
+"""
+    assert [e.kind for e in graph_of({"src/router.ts": code}).entries] == ["route", "route"]
