@@ -69,7 +69,7 @@ def _first_page(report: Report, numbers: dict[str, int]) -> list[str]:
         for number, item in enumerate(story.worst(report, 3), 1):
             words = specification(item.rule).order
             found = story.by_print(report).get(item.findings[0])
-            example = f" The gravest: {text(cut(found[1].finding.message, 260))}" if found else ""
+            example = f" The gravest place, {place(found[1].finding.at)}: {text(cut(found[1].finding.message, 260))}" if found else ""
             words = "The same fault at another spot." if words in said else words
             said.add(words)
             parts.append(f"**{number}. {text(item.title)}.** {words}{example} {_count(len(item.findings), 'place')}, about {_hours(item.hours)} of work.")
@@ -165,12 +165,17 @@ def _specifications(report: Report, numbers: dict[str, int]) -> list[str]:
     found = story.by_print(report)
     count = min(SPECIFIED, len(report.work))
     parts = ["## Specifications", f"For the first {count} work items: what must be reached, where, and how to bring it in." if count > 1 else ""]
+    told: dict[tuple[str, ...], int] = {}
     for item in story.worst(report, SPECIFIED):
-        parts += _specification(item, numbers[item.id], [found[mark] for mark in item.findings if mark in found])
+        words = specification(item.rule)
+        first = told.setdefault(words.accept, numbers[item.id])
+        members = [found[mark] for mark in item.findings if mark in found]
+        parts += _specification(item, numbers[item.id], members, first if first != numbers[item.id] else 0)
     return parts
 
 
-def _specification(item: WorkItem, number: int, members: Sequence[tuple[int, Ranked]]) -> list[str]:
+def _specification(item: WorkItem, number: int, members: Sequence[tuple[int, Ranked]], like: int) -> list[str]:
+    """One specification; `like` is the number of an earlier one whose required behaviour, tests and roll-out hold here too (0 = none)."""
     spec = specification(item.rule)
     grade = f"{_LEVELS[item.level]}, priority {item.score:g}, {item.effort}, {_count(len(item.findings), 'place')} in {_count(len(item.files), 'file')}"
     parts = [f"### {number}. {text(item.title)}", f"Rule {item.rule}; {grade}; work item {item.id}.", f"**What breaks for an order.** {spec.order}"]
@@ -183,7 +188,10 @@ def _specification(item: WorkItem, number: int, members: Sequence[tuple[int, Ran
         parts.append(bullets(f"{place(ranked.finding.at)}: {text(cut(ranked.finding.message, 220))}" for _, ranked in rest[:12]))
         if len(rest) > 12:
             parts.append(f"The other {len(rest) - 12} stand in appendix B.")
-    parts.append("**Required behaviour.**\n\n" + bullets(spec.accept))
+    if like:
+        parts.append(f"**Required behaviour, tests, roll-out and roll-back**: as for work item {like}, at the places above.")
+    else:
+        parts.append("**Required behaviour.**\n\n" + bullets(spec.accept))
     parts.append("**Suggested change.** " + text(item.remedy or "See the rule's documentation (`flowaudit explain`)."))
     patches = [ranked.finding.patch for _, ranked in members if ranked.finding.patch]
     if patches:
@@ -191,8 +199,9 @@ def _specification(item: WorkItem, number: int, members: Sequence[tuple[int, Ran
         parts += [block(_shortened(patch), "diff") for patch in patches[:SHOWN]]
         if len(patches) > SHOWN:
             parts.append(f"{_count(len(patches) - SHOWN, 'more patch', 'more patches')} of the same kind: findings.json, `patch`.")
-    parts.append("**Tests to write.**\n\n" + bullets(spec.tests))
-    parts.append(f"**Roll-out.** {spec.rollout}\n\n**Roll-back.** {spec.rollback}")
+    if not like:
+        parts.append("**Tests to write.**\n\n" + bullets(spec.tests))
+        parts.append(f"**Roll-out.** {spec.rollout}\n\n**Roll-back.** {spec.rollback}")
     parts.append(f"**Estimate.** {_hours(item.hours)}. Basis: {item.basis}, for a developer who knows the code.")
     return parts
 

@@ -82,6 +82,13 @@ def test_without_a_patch_none_is_announced() -> None:
     assert "Proposed patch" not in brief.render(reports.report())
 
 
+def test_what_holds_for_several_items_is_said_once() -> None:
+    page = brief.render(reports.report(findings=(reports.finding("a.py", system=""), reports.finding("b.py", system=""))))
+    assert page.count("**Required behaviour.**") == page.count("**Roll-back.**") == 1
+    assert "as for work item 1, at the places above" in page
+    assert page.count("**Estimate.**") == 2
+
+
 def test_two_renderings_are_equal() -> None:
     assert brief.render(many(60)) == brief.render(many(60))
 

@@ -71,6 +71,7 @@ def test_json_is_the_whole_report_with_places_spelt_out() -> None:
     assert found["suppressed"][0]["suppression"].startswith("run by hand")
     assert found["systems"][0]["evidence"][0]["line"] == 12
     assert found["skipped"][0]["reason"] == "syntax shop"
+    assert sorted(mark for item in found["work"] for mark in item["findings"]) == sorted(item["fingerprint"] for item in found["findings"])
 
 
 # ---- csv ----
