@@ -137,6 +137,10 @@ def _call(graph: FlowGraph, unit: UnitRef, caught: Caught, event: Event, depth: 
     name = last_name(call.callee)
     if name in _THROWS:
         return "raised"
+    if event.use == "dropped" and name not in _NEUTRAL and any(isinstance(a.value, Name) and a.value.id in caught.names for a in call.args):
+        targets = [t for t in graph.resolver.targets(unit, event) if t.unit is not None]
+        if not targets or known is not None:
+            return "handed on"  # whoever is told (`do_action('payment_failed', $e)`, `done(err)`) may act on it
     if known is not None:
         match known.symbol.role:
             case "call":

@@ -12,6 +12,7 @@ from flowaudit.scanner.flow.uses import heads, inside, walk
 from flowaudit.scanner.graph import FlowGraph
 from flowaudit.scanner.program import ECMASCRIPT, UnitRef
 from flowaudit.scanner.traits.boundary import units_of
+from flowaudit.scanner.traits.records import effects_in
 
 _PLACES = re.compile(
     r"\.[jt]sx$|(?:^|/)(?:components|hooks|composables|admin-ui|dashboard|storefront|widgets|resources/(?:js|assets)|assets/(?:js|src)|"
@@ -20,6 +21,8 @@ _PLACES = re.compile(
 )
 _BUNDLE = re.compile(r"(?:^|/)(?:assets|static|public|dist)/(?:.*/)?[\w.-]+[-.](?=\w*\d)[\w-]{8}\.m?js$")
 """What a bundler made: its names end in a hash."""
+_SERVER = re.compile(r"(?:^|/)[\w-]*(?:server|api|actions?|jobs?|workers?|webhooks?|cron|emails?)[\w-]*/", re.IGNORECASE)
+_OWN = frozenset({"create", "update", "delete", "enqueue"})
 _GLOBALS = frozenset({"window", "document", "localStorage", "sessionStorage", "jQuery", "$"})
 
 
@@ -30,6 +33,8 @@ def shown(graph: FlowGraph, unit: UnitRef) -> bool:
     entry = None if _BUNDLE.search(unit.path) else graph.reached(unit)
     if entry is not None and entry.kind not in {"schedule", "api", "event"}:
         return False
+    if _SERVER.search(unit.path) or any(e.known is not None and e.kind in _OWN for e in effects_in(graph, unit)):
+        return False  # a record of the shop's own is changed where its database is
     key = ("shown", unit.path)
     if key not in graph.cache:
         graph.cache[key] = bool(_BUNDLE.search(unit.path) or _PLACES.search(unit.path)) or _asks(graph, unit)

@@ -58,6 +58,26 @@ def test_a_comment_in_an_empty_rejection_callback(comment: str, fires: bool) -> 
     assert bool(all_of("src/push.js", code)) is fires
 
 
+HOOK = """<?php
+function charge($order, $http) {
+    try {
+        wp_remote_post('https://vault.example.com/orders', array('body' => $order));
+        $GLOBALS['gateway']->charge($order);
+    } catch (Exception $e) {
+        error_log($e->getMessage());
+        %s
+    }
+    $order->update_status('paid');
+}
+add_action('woocommerce_scheduled_subscription_payment', 'charge');
+"""
+
+
+def test_the_failure_is_handed_to_a_hook() -> None:
+    assert "swallowed-exception" not in all_of("plugin.php", HOOK % "do_action('charge_failed', $e, $order);")
+    assert "swallowed-exception" in all_of("plugin.php", HOOK % "do_action('charge_tried', $order);")
+
+
 # ---- who is in front of it ----------------------------------------------------------------------------------------------------
 PUSH_JS = "import axios from 'axios';\nexport async function push(order) {\n  await axios.post('https://erp.example.com/orders', order).catch(() => {});\n}\n"
 
@@ -66,6 +86,11 @@ def test_code_of_the_browser_is_low() -> None:
     assert told("server/push.js", PUSH_JS)
     assert not told("src/components/Push.tsx", PUSH_JS)
     assert not told("src/push.js", PUSH_JS + "export const keep = () => localStorage.getItem('k');\n")
+
+
+def test_components_of_the_server_are_judged() -> None:
+    assert told("packages/server-only/push.tsx", PUSH_JS)
+    assert not told("packages/ui/push.tsx", PUSH_JS)
 
 
 def test_a_local_document_is_no_browser() -> None:
