@@ -1,6 +1,7 @@
 """Celery's own settings in Python: acknowledgement, prefetch, time limits, visibility timeout, delivery mode (both spellings, `app.conf.x`, `conf.update(...)`).
 
-A worker's block is named after nothing: one application has one. Source: Celery 5 documentation, "Configuration and defaults"; kombu's Redis and SQS transports.
+A worker's block is named after nothing: one application has one. A publisher block is a call with a countdown of half an hour and more.
+Source: Celery 5 documentation, "Configuration and defaults"; kombu's Redis and SQS transports.
 """
 
 from __future__ import annotations
@@ -9,10 +10,10 @@ import re
 
 from flowaudit.scanner.facts import UNKNOWN_VALUE, Assign, Attr, Call, Const, Expr, Fact, FileFacts, Index, Name
 from flowaudit.scanner.harvest.queue_words import Block, Span, seconds
-from flowaudit.scanner.harvest.values import Reader, entries, last, walk
+from flowaudit.scanner.harvest.values import Reader, entries, keyword, last, walk
 
 LANGUAGES = ("python",)
-SNIFF = re.compile(r"CELERY|celery|visibility_timeout|prefetch_multiplier")
+SNIFF = re.compile(r"CELERY|celery|visibility_timeout|prefetch_multiplier|\bcountdown=")
 
 _WORDS = {
     "task_acks_late": "acks-late",
@@ -28,6 +29,10 @@ _WORDS = {
     "task_always_eager": "eager",
 }
 _OLD = {"CELERYD_PREFETCH_MULTIPLIER": "prefetch", "CELERYD_TASK_TIME_LIMIT": "limit", "CELERYD_TASK_SOFT_TIME_LIMIT": "soft-limit"}
+_BROKER = re.compile(r"^(?:celery_)?broker_url$|^broker$", re.IGNORECASE)
+_KNOWN = re.compile(r"^(?:(redis)s?|(sqs)|(amqp)s?|pyamqp|(memory))://")
+_LONG = 1800
+"""Seconds of a countdown that any transport's visibility timeout could be shorter than."""
 _TRANSPORT = frozenset({"broker_transport_options", "transport_options", "BROKER_TRANSPORT_OPTIONS", "CELERY_BROKER_TRANSPORT_OPTIONS"})
 
 
@@ -45,6 +50,13 @@ def harvest(facts: FileFacts) -> tuple[Fact, ...]:
                 conf = isinstance(node.target, Attr) and last(node.target.base) == "conf"
                 celery = conf or "celery" in facts.path.lower()
                 out.extend(_setting(last(node.target), node.value, reader, celery) if isinstance(node.target, Name | Attr) else ())
+        elif isinstance(node, Call) and last(node.callee) in {"apply_async", "retry"} and (wait := keyword(node, "countdown")) is not None:
+            number = reader.number(wait)
+            if number is not None and number >= _LONG:
+                place = Span(wait.start, wait.end)
+                out.extend(Block("publisher", "celery", last(node.callee), "celery", place).put("countdown", number, place).facts())
+        elif isinstance(node, Call) and last(node.callee) == "Celery" and (broker := keyword(node, "broker")) is not None:
+            out.extend(_broker(broker, reader))
         elif isinstance(node, Call) and isinstance(node.callee, Attr) and node.callee.name == "update" and last(node.callee.base) == "conf":
             table = entries(node.args[0].value) if node.args and node.args[0].name is None else {}
             for key, value in {**table, **{a.name: a.value for a in node.args if a.name}}.items():
@@ -55,6 +67,8 @@ def harvest(facts: FileFacts) -> tuple[Fact, ...]:
 def _setting(name: str, value: Expr, reader: Reader, celery: bool) -> tuple[Fact, ...]:
     """A setting by one of its names; lower-case names count only in Celery's own configuration."""
     low = name.lower()
+    if _BROKER.match(name) and (name.isupper() or celery):
+        return _broker(value, reader)
     word = _OLD.get(name) or _WORDS.get(low.removeprefix("celery_") if name.isupper() and name.startswith("CELERY_") else low if celery else "")
     if name in _TRANSPORT and (name.isupper() or celery):
         found = entries(reader.value(value)).get("visibility_timeout")
@@ -69,3 +83,13 @@ def _setting(name: str, value: Expr, reader: Reader, celery: bool) -> tuple[Fact
         number = seconds(scalar)
         scalar = number if number is not None else UNKNOWN_VALUE if scalar is not None else None
     return tuple(Block("broker", "celery", "celery", "celery", place).put(word, scalar, place).facts())
+
+
+def _broker(value: Expr, reader: Reader) -> tuple[Fact, ...]:
+    """The kind of broker, when a URL (or the only default of one) is written out."""
+    texts = [n.value for n in walk(reader.value(value)) if isinstance(n, Const) and isinstance(n.value, str)]
+    found = {next((g for g in m.groups() if g), "amqp") for t in texts if (m := _KNOWN.match(t))}
+    if len(found) != 1:
+        return ()
+    place = Span(value.start, value.end)
+    return tuple(Block("broker", "celery", "celery", "celery", place).put("broker", found.pop(), place).facts())

@@ -13,6 +13,8 @@ from flowaudit.scanner.traits.queues import Block, Fault, Queues, spoken
 
 _HORIZON = 60
 """Seconds a worker gives a job when nothing is set."""
+_VISIBLE = {"redis": 3600.0, "sqs": 1800.0}
+"""Seconds after which kombu's transports deliver an unacknowledged message again."""
 _JOBS = re.compile(r"(?:^|\\)ShouldQueue(?:AfterCommit)?$")
 
 
@@ -125,11 +127,12 @@ def _base(expr: Expr) -> str:
 
 
 def _celery(q: Queues) -> Iterator[Fault]:
-    """A broker's visibility timeout at or below the tasks' limit, where tasks are acknowledged late."""
+    """A broker's visibility timeout at or below the tasks' limit, where tasks are acknowledged late, or below a countdown (held unacknowledged by a worker)."""
     settings: dict[str, list[Block]] = {}
     for block in q.of("broker", "celery"):
         for key in block.settings:
             settings.setdefault(key, []).append(block)
+    yield from _countdowns(q, settings)
     visible = settings.get("visibility", [])
     if len(visible) != 1 or visible[0].number("visibility") is None:
         return
@@ -151,3 +154,27 @@ def _celery(q: Queues) -> Iterator[Fault]:
     if longest is not None and hidden <= longest[0]:
         fix = "Set visibility_timeout above the longest time limit and the longest countdown."
         yield _fault(q, block, block.settings["visibility"].at, longest[1], hidden, longest[0], longest[2], "high", fix)
+
+
+def _countdowns(q: Queues, settings: dict[str, list[Block]]) -> Iterator[Fault]:
+    """A task that waits longer than the visibility timeout is handed to one worker after the other, and each runs it."""
+    brokers = {b.text("broker") for b in settings.get("broker", [])}
+    visible = settings.get("visibility", [])
+    if len(brokers) != 1 or not brokers <= _VISIBLE.keys() or len(visible) > 1:
+        return
+    broker = brokers.pop()
+    hidden = visible[0].number("visibility") if visible else _VISIBLE[broker]
+    if hidden is None:
+        return
+    for block in q.of("publisher", "celery"):
+        wait = block.number("countdown")
+        if wait is not None and wait >= hidden:
+            place = visible[0].settings["visibility"].at if visible else settings["broker"][0].at
+            note = f"visibility timeout {hidden:g} s" if visible else f"{broker}: visibility timeout {hidden:g} s by default"
+            yield Fault(
+                block, "visibility", block.at,
+                f"A countdown of {wait:g} s reaches the broker's visibility timeout ({hidden:g} s): the waiting task is delivered again and runs several times.",
+                "high" if visible else "medium", "duplicated",
+                "Raise visibility_timeout above the longest countdown, or keep due times in the database.",
+                (Step(place, note),), ("visibility_timeout of the transport",),
+            )  # fmt: skip

@@ -350,6 +350,20 @@ def test_celery_visibility() -> None:
     assert found({"shop/celery.py": CELERY.format(late=False, visible=1800)}) == []
 
 
+def test_celery_countdown_beyond_the_visibility_timeout() -> None:
+    def both(wait: object, settings: str) -> list[tuple[str, str, int]]:
+        task = f"from shop.tasks import remind\n\ndef ordered(order):\n    remind.apply_async((order.id,), countdown={wait})\n"
+        return found({"shop/views.py": task, "shop/settings.py": settings})
+
+    redis = "import os\nCELERY_BROKER_URL = os.environ.get('CELERY_BROKER_URL', 'redis://localhost:6379/0')\n"
+    assert both("24 * 3600", redis) == [("visibility", "medium", 4)]
+    assert both(600, redis) == []
+    assert both("24 * 3600", "CELERY_BROKER_URL = 'amqp://localhost'\n") == []
+    assert both("24 * 3600", "CELERY_BROKER_URL = settings.URL\n") == []
+    assert both("24 * 3600", redis + "CELERY_BROKER_TRANSPORT_OPTIONS = {'visibility_timeout': 172800}\n") == []
+    assert both("24 * 3600", redis + "CELERY_BROKER_TRANSPORT_OPTIONS = {'visibility_timeout': 7200}\n") == [("visibility", "high", 4)]
+
+
 BULL = """import {{ Queue, Worker }} from 'bullmq';
 export class Jobs {{
   constructor(private queue: Queue, private worker: Worker) {{}}
