@@ -192,7 +192,8 @@ def _specification(item: WorkItem, number: int, members: Sequence[tuple[int, Ran
         parts.append(f"**Required behaviour, tests, roll-out and roll-back**: as for work item {like}, at the places above.")
     else:
         parts.append("**Required behaviour.**\n\n" + bullets(spec.accept))
-    parts.append("**Suggested change.** " + text(item.remedy or "See the rule's documentation (`flowaudit explain`)."))
+    way = spec.written(item.files[0]) if item.files else ""
+    parts.append(f"**Suggested change.** {text(item.remedy or specification(item.rule).accept[0])}{f' {text(way)}' if way else ''}")
     patches = [ranked.finding.patch for _, ranked in members if ranked.finding.patch]
     if patches:
         parts.append("Proposed patch, to be read before it is applied:")

@@ -19,6 +19,13 @@ class Specification(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     tests: tuple[str, ...]
     rollout: str
     rollback: str
+    change: dict[str, str] = {}
+    """How it is usually written, by language: py, php, js."""
+
+    def written(self, path: str) -> str:
+        """The usual way of writing it in the language of a file, "" where there is none."""
+        ending = path.rpartition(".")[2].lower()
+        return self.change.get("js" if ending in {"ts", "tsx", "jsx", "mjs", "cjs", "vue"} else ending, "")
 
 
 class Pattern(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

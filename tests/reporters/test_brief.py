@@ -78,6 +78,16 @@ def test_a_specification_has_what_is_needed_to_build_it() -> None:
     assert "Basis: 1 h for the first place" in page
 
 
+@pytest.mark.parametrize(("path", "words"), [("a.py", "timeout=(connect, read)"), ("a.php", "CURLOPT"), ("a.ts", "AbortSignal"), ("a.mjs", "AbortSignal")])
+def test_the_suggested_change_is_written_in_the_files_language(path: str, words: str) -> None:
+    assert words in brief.render(reports.report(findings=(reports.finding(path),))).split("**Suggested change.**")[1].split("**Tests")[0]
+
+
+def test_a_language_without_words_gets_the_remedy_alone() -> None:
+    page = brief.render(reports.report(findings=(reports.finding("a.sh"),)))
+    assert "**Suggested change.** Set a timeout.\n" in page
+
+
 def test_without_a_patch_none_is_announced() -> None:
     assert "Proposed patch" not in brief.render(reports.report())
 
