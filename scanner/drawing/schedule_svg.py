@@ -37,9 +37,9 @@ def schedule_svg(schedules: Sequence[ScheduleItem]) -> str:
 def _one(line: Timeline, schedules: Sequence[ScheduleItem], y: float) -> tuple[list[str], float]:
     length = DAY if line.name.startswith("24") else WEEK
     counts = starts(schedules, length)
-    peak = max(counts.values(), default=1)
+    peak = max(counts.values(), default=0)
     out = [f'<g transform="translate(0 {y:g})"><text class="t" x="12" y="16">{escape(line.name)}</text>',
-           f'<text class="s" x="12" y="34">starts in one minute, at most {peak}</text>']  # fmt: skip
+           f'<text class="s" x="12" y="34">{f"starts in one minute, at most {peak}" if peak else ""}</text>']  # fmt: skip
     bottom = BARS + TOP + line.height - 8
     for minute, count in sorted(counts.items()):
         x = LEFT + minute * SPAN / length
