@@ -77,11 +77,22 @@ def extract(source: Source) -> FileFacts:
         return file_facts(source, skipped=(Skipped(source.path, f"larger than {LARGEST // 1_000_000} MB", NAME),))
     data = source.text.encode("utf-8", "surrogatepass")
     root = tree_sitter.Parser(_LANGUAGE).parse(data).root_node
-    parts = [_Part(block, data) for body in root.children if body.type == "body" for block in body.children if block.type == "block"]
+    parts = [_Part(block, data) for block in _blocks(root)]
     defaults = {p.labels[0]: p.text("default") for p in parts if p.kind == "variable" and p.labels and "default" in p.attributes}
     skipped = (Skipped(source.path, "some of it is no valid HCL", NAME),) if root.has_error else ()
     facts = [fact for p in parts if p.kind == "resource" and len(p.labels) == 2 for fact in _resource(p, defaults)]
     return file_facts(source, facts, skipped=skipped)
+
+
+def _blocks(root: tree_sitter.Node) -> Iterator[tree_sitter.Node]:
+    """The outermost blocks, also those that stand beside a broken one."""
+    todo = [root]
+    while todo:
+        node = todo.pop()
+        if node.type == "block":
+            yield node
+        elif node.type in {"config_file", "body", "ERROR"}:
+            todo.extend(reversed(node.children))
 
 
 def _number(text: str, defaults: dict[str, str]) -> Scalar:
