@@ -12,7 +12,7 @@ NAME = "csv"
 EXTENSION = "csv"
 COLUMNS = (
     "score", "level", "rule", "confidence", "path", "line", "column", "message", "system", "stage", "vector", "effort", "entry point", "fix",
-    "suppressed", "fingerprint",
+    "suppressed", "fingerprint", "work item", "work title", "hours from", "hours to",
 )  # fmt: skip
 _DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """First characters that make a cell a formula somewhere; the last four are the full-width =, +, -, @."""
@@ -23,8 +23,11 @@ def render(report: Report) -> str:
     out = io.StringIO()
     writer = table.writer(out, lineterminator="\r\n", quoting=table.QUOTE_MINIMAL)
     writer.writerow(COLUMNS)
+    work = {mark: item for item in report.work for mark in item.findings}
     for ranked in (*report.findings, *report.suppressed):
-        writer.writerow([cell(value) for value in _row(ranked)])
+        item = work.get(ranked.fingerprint)
+        plan = (item.id, item.title, *item.hours) if item is not None else ("", "", "", "")
+        writer.writerow([cell(value) for value in (*_row(ranked), *plan)])
     return out.getvalue()
 
 

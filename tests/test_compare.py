@@ -92,6 +92,16 @@ def test_the_command_prints_counts_and_fails_on_new_when_asked(tmp_path: Path, c
     assert [e["at"]["path"] for e in json.loads(capsys.readouterr().out)["mended"]] == ["a.py"]
 
 
+def test_scans_with_other_rules_or_versions_are_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    old, new = saved(tmp_path, "o.json", A, rules=(), version="1.0"), saved(tmp_path, "n.json", A)
+    assert cli.main(["compare", old, new]) == 0
+    out = capsys.readouterr().out
+    assert "only one of the two ran missing-timeout" in out
+    assert "versions 1.0 and 1.2.3" in out
+    assert cli.main(["compare", new, new]) == 0
+    assert "(" not in capsys.readouterr().out.splitlines()[-1]
+
+
 OTHER = ["", "{}", "[]", "[" * 5000, "\x00"]
 
 

@@ -53,6 +53,12 @@ class Apart(msgspec.Struct, frozen=True):
     path: str
 
 
+class Family(msgspec.Struct, frozen=True):
+    """A rule that was run."""
+
+    id: str
+
+
 class Audit(msgspec.Struct, frozen=True, kw_only=True):
     """What is needed of a findings.json."""
 
@@ -61,6 +67,7 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[Entry, ...]
     suppressed: tuple[Entry, ...] = ()
     skipped: tuple[Apart, ...] = ()
+    rules: tuple[Family, ...] = ()
     failed: tuple[str, ...] = ()
     version: str = ""
     revision: str = ""
@@ -183,6 +190,9 @@ def _text(found: Comparison, old: Audit, new: Audit) -> str:
     counts += f", {len(found.unsure)} not judged" if found.unsure else ""
     if old.version != new.version:
         counts += f" (scanned by versions {old.version} and {new.version}: a difference may be the tool's)"
+    families = {rule.id for rule in old.rules} ^ {rule.id for rule in new.rules}
+    if families:
+        counts += f" (only one of the two ran {', '.join(sorted(families))})"
     return "\n".join(" ".join(visible(line).split("\n")) for line in [*lines, counts]) + "\n"
 
 
