@@ -406,11 +406,19 @@ def named(graph: FlowGraph, name: str) -> list[UnitRef]:
     return []
 
 
+_HOOK_SCHEDULERS = frozenset({"wp-cron", "action-scheduler"})
+"""Schedulers whose target is a hook's name; whoever registered for it runs."""
+
+
 def scheduled(graph: FlowGraph, path: str, fact: Schedule) -> Iterator[tuple[UnitRef, Schedule]]:
     """The units that a schedule starts, by its own lowered command or the dotted target."""
     unit = graph.program.units.get(f"{path}::{fact.unit}") if fact.unit else None
     if unit is not None:
         yield unit, fact
+    elif fact.platform in _HOOK_SCHEDULERS:
+        for entry in [e for e in graph.entries if e.name == fact.target and e.kind in {"hook", "task"}]:
+            entry.background = True  # the event's own run: nobody waits for it
+            yield entry.unit, fact
     elif fact.target_kind in {"task", "callable", "class"}:
         for found in named(graph, fact.target):
             yield found, fact

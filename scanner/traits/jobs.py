@@ -17,6 +17,7 @@ from flowaudit.scanner.program import UnitRef, last_name
 from flowaudit.scanner.rule import Step
 from flowaudit.scanner.shellwords import Command, commands
 from flowaudit.scanner.traits.charts import fed_by
+from flowaudit.scanner.traits.reentry import stored_flag
 
 RECORDS = re.compile(
     r"order|export|import|sync|invoice|payment|refund|stock|inventor|shipment|shipping|label|track|fulfil|price|catalog|product|feed|queue|consum|"
@@ -249,3 +250,6 @@ def _locks(graph: FlowGraph, job: Job, unit: UnitRef) -> None:
         if known is not None and known.symbol.role == "row-lock":
             job.lock, job.lock_at = "rows are claimed before work", unit.at(event)
             return
+    mark = stored_flag(unit)
+    if mark is not None:
+        job.lock, job.lock_at = "a stored mark", unit.at(mark)

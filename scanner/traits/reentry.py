@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
-from flowaudit.scanner.facts import Assign, Const, Expr, If, Op, Return, Stmt, Try
-from flowaudit.scanner.program import UnitRef, last_name
+from flowaudit.scanner.facts import Assign, Attr, Call, Const, Exit, Expr, If, Name, Op, Return, Stmt, Try
+from flowaudit.scanner.flow.events import Event
+from flowaudit.scanner.flow.uses import walk
+from flowaudit.scanner.program import UnitRef, dotted, last_name
 
 _BUSY = re.compile(r"running|busy|lock|in_?progress|in_?flight|pending|processing|active|syncing|working", re.IGNORECASE)
 
@@ -19,6 +21,32 @@ def reentry_guard(unit: UnitRef) -> bool:
             if flag and (_BUSY.search(flag) or _sets(unit.unit.body, flag)) and (leaves or _sets(stmt.then, flag)):
                 return True
     return False
+
+
+_STORES = re.compile(r"(?:^|_)(?:set|add|put|update|save|store|write|create|touch)(?:_|$|[A-Z])")
+"""Names of calls that keep a value."""
+
+
+def stored_flag(unit: UnitRef) -> Event | None:
+    """A mark kept outside the process that is looked at before the work and set by it: `if (get_transient("sync_lock")) return; set_transient("sync_lock", 1, 600)`.
+
+    The call that sets it; None when there is none. The key must speak of a run (lock, running, busy) and be the same in both places."""
+    for stmt in _first(unit.unit.body):
+        if not isinstance(stmt, If) or not any(isinstance(s, Return | Exit) for s in stmt.then):
+            continue
+        keys = {_key(part) for part in walk(stmt.test) if isinstance(part, Call)} - {""}
+        for event in unit.flow.calls:
+            call = event.node
+            if isinstance(call, Call) and event.start >= stmt.end and _key(call) in keys and _STORES.search(last_name(call.callee)):
+                return event
+    return None
+
+
+def _key(call: Call) -> str:
+    """The first argument when it names a lock, as a constant text or the name of one."""
+    first = call.args[0].value if call.args else None
+    said = str(first.value) if isinstance(first, Const) and isinstance(first.value, str) else dotted(first) if isinstance(first, Name | Attr) else ""
+    return said if _BUSY.search(said) else ""
 
 
 def _first(body: tuple[Stmt, ...]) -> list[Stmt]:
