@@ -12,14 +12,16 @@ The order is marked as exported, paid or notified although the partner never hea
 Fires
 -----
 Empty handlers; handlers that only log and go on to the success path; sentinels that callers do not look at; a broad catch followed by an
-acknowledgement or success; a batch loop that forgets the item. `/unchecked-response`: the status of an answer is never looked at where the
+acknowledgement or success; a batch loop that forgets the item; a call behind PHP's `@` whose answer goes unlooked; a Node callback that never
+reads its error parameter. `/unchecked-response`: the status of an answer is never looked at where the
 client does not raise. `/floating`: a promise that nobody awaits. `/wrong-type`: a handler whose class does not exist.
 
 Stays silent
 ------------
 When the handler re-raises, converts, records the failure, compensates, tells the user, tries again or hands it on; when callers look at what it
 returns; for expected failures (not found, exists already, not well-formed); for best-effort steps (cache, metrics, cleanup, logging); for an empty
-handler whose comment says why in three words or more (setting `honour-comments`).
+handler whose comment says why in three words or more (setting `honour-comments`); a call told not to wait for an answer. Code of the browser and
+commands that a person runs are low.
 
 Example
 -------
