@@ -43,6 +43,8 @@ _WORDS = {
     "order": "order orders return returns rma booking bookings subscription subscriptions ticket tickets",
 }
 _LANE_OF_WORD = {word: lane for lane, words in _WORDS.items() for word in words.split()}
+_INLINE = re.compile(r"\.<\d+>")
+"""What tells an inline function apart inside its unit; it says nothing to a reader."""
 _PART = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+")
 
 
@@ -153,11 +155,13 @@ class _Chart:
     def _jobs(self, unit: UnitRef) -> list[EntryPoint]:
         """The entry points of a unit that a message or a schedule can start: the job itself where it is one, else whatever is known."""
         every = [entry for entry in self.graph.entry_points_of(unit) if entry.unit.path in self.graph.judged]
-        return [entry for entry in every if entry.schedule is None] or every
+        return [entry for entry in every if entry.kind != "schedule"] or [entry for entry in every if entry.schedule is not None] or every
 
     def _flow(self, entry: EntryPoint, taken: set[int]) -> None:
-        job = self._jobs(entry.unit)[:1] if entry.schedule is not None else []
-        if job and job[0].schedule is None:  # the schedule starts a job that is known by itself: the job's flow is drawn once, from there
+        job = self._jobs(entry.unit)[:1]
+        if entry.kind == "schedule" and entry.schedule is None and job and job[0] is not entry:
+            return  # the same start is known with its times, or the job by itself
+        if entry.schedule is not None and job and job[0].kind != "schedule":  # a job known by itself: its flow is drawn once, from there
             self._wire(self._entry(entry, {}, whole=False), self._entry(job[0], {}), "starts", entry.at)
             return
         groups: dict[str, list[Site]] = {}
@@ -250,7 +254,7 @@ class _Chart:
         return key
 
     def _box(self, key: str, kind: str, label: str, where: str, stage: str, at: Location | None) -> None:
-        text = " ".join(label.split()) or kind
+        text = " ".join(_INLINE.sub("", label).replace("<unknown>", "name not known").split()) or kind
         self.boxes[key] = MapNode(key, kind, text if len(text) <= MAX_LABEL else text[: MAX_LABEL - 1] + "…", where, stage, at)
 
     def _wire(self, tail: str, head: str, kind: str, at: Location | None) -> _Wire:
