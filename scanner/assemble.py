@@ -15,7 +15,6 @@ from flowaudit.scanner.program import UnitRef
 from flowaudit.scanner.report import EntryItem, ScheduleItem, SystemItem
 from flowaudit.scanner.rule import Finding
 from flowaudit.scanner.traits.guards import guards_of
-from flowaudit.scanner.traits.status_report import state_machines, status_tables
 from flowaudit.scanner.traits.jobs import jobs
 from flowaudit.scanner.traits.schedule_words import words_of
 from flowaudit.scanner.traits.status_report import state_machines, status_tables

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.audit import graph_of
 
 from flowaudit.scanner.facts import Call, Const
 from flowaudit.scanner.traits.values import constants
+from tests.audit import graph_of
 
 
 def values(text: str) -> list[list[object] | None]:

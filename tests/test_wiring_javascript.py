@@ -54,7 +54,9 @@ def test_a_config_elsewhere_is_no_job() -> None:
 
 def test_chained_routes_of_hono() -> None:
     code = """import { Hono } from 'hono';
-export const routes = new Hono().basePath('/api').use(async (c, next) => { await next(); }).get('/orders', async (c) => c.json([])).post('/pay', check(), async (c) => c.json(1));
+export const routes = new Hono().basePath('/api').use(async (c, next) => { await next(); })
+  .get('/orders', async (c) => c.json([]))
+  .post('/pay', check(), async (c) => c.json(1));
 """
     assert [(e.kind, e.name) for e in graph_of({"src/routes.ts": code}).entries if e.name.startswith("/")] == [("route", "/orders"), ("route", "/pay")]
 
