@@ -241,7 +241,7 @@ def judge(job: Job) -> Confidence | None:
     if job.gap <= SHORT:
         if job.loops:
             return "high"
-        if in_view and not job.sites:
+        if in_view and not job.sites and not job.opaque:
             return None
         return "medium" if job.sites or RECORDS.search(job.work) else None
     if job.gap <= MEDIUM and (calls_in_loop or (job.loops and job.sites)):

@@ -72,6 +72,8 @@ class Job:
     deadline: float | None = None
     unread: str = ""
     """Why it cannot be told what keeps runs apart ("" = it can)."""
+    opaque: bool = False
+    """A service that it calls (`$this->updater->cancel()`) was not found, so its work is not all in view."""
     fed: list[tuple[FileFacts, Schedule]] = field(default_factory=list)
     """The values that give a template its fire times."""
 
@@ -203,6 +205,12 @@ def _follow(graph: FlowGraph, job: Job) -> None:
         job.sites.extend(graph.sites_in(unit))
         _locks(graph, job, unit)
         for event in unit.flow.events:
+            if event.kind == "call" and isinstance(event.node, Call) and isinstance(event.node.callee, Attr):
+                heads = [e.head for e in graph.edge_of(unit, event)]
+                service = isinstance(event.node.callee.base, Attr) and graph.resolver.known(unit, event) is None
+                # a method of an interface has no body: whose it is, is not known
+                if any("abstract" in h.unit.traits or not h.unit.body for h in heads) or (service and not heads):
+                    job.opaque = True
             if event.kind == "call" and isinstance(event.node, Call) and _walks(graph, unit, event.node):
                 job.loops.append(Step(unit.at(event), "loop whose length nobody bounds"))
             for frame in event.frames:

@@ -281,3 +281,17 @@ def test_a_timer_does_not_wait_for_its_promise(head: str, wait: str, before: str
 def test_timers_of_a_screen_are_no_jobs() -> None:
     text = TIMER.format(head="async ()", wait="await", before="", every="10000")
     assert audit("overlapping-schedule", {"src/components/Clock.js": text}) == []
+
+
+COMMAND = """<?php
+class CancelCommand extends Command {{
+    protected static $defaultName = 'shop:cancel-unpaid-orders';
+    protected function execute($input, $output): int {{ {body} return 0; }}
+}}
+"""
+
+
+@pytest.mark.parametrize(("body", "expected"), [("$this->updater->cancel();", 1), ("$x = 1;", 0)])
+def test_a_service_that_is_not_found_is_no_proof_of_little_work(body: str, expected: int) -> None:
+    files = {"shop.user.crontab": "* * * * * php /srv/shop/bin/console shop:cancel-unpaid-orders\n", "src/CancelCommand.php": COMMAND.format(body=body)}
+    assert len(audit("overlapping-schedule", files)) == expected
