@@ -22,6 +22,7 @@ from flowaudit.scanner.harvest import (
     set_interval,
     shopware_tasks,
     symfony_scheduler,
+    vendure_tasks,
     wp_cron,
 )
 
@@ -197,7 +198,7 @@ def test_medusa_and_vendure() -> None:
     assert (job.name, job.platform, job.when, job.unit) == ("pull-orders", "medusa-scheduled-job", "*/10 * * * *", "pull")
     assert found(typescript, medusa_jobs, "src/api/route.ts", text) == []
     text = "const t = new ScheduledTask({ id: 'tidy', schedule: '0 3 * * *', execute: () => work(), preventOverlap: true });\n"
-    (task,) = found(typescript, medusa_jobs, "plugin.ts", text)
+    (task,) = found(typescript, vendure_tasks, "plugin.ts", text)
     assert (task.name, task.platform, task.when, options(task)) == ("tidy", "vendure-scheduled-task", "0 3 * * *", {"preventOverlap": True})
 
 
