@@ -36,6 +36,10 @@ Progress = Callable[[str, int, int], None]
 """(step, done, of) of a scan under way."""
 
 
+_alive: list[Any] = []
+"""The last scan's graph and facts: kept until the next scan, because taking them apart costs more than a short-lived process ever gains."""
+
+
 class RuleModule:
     """A rule with its check."""
 
@@ -125,6 +129,7 @@ def _audit(
     if progress:
         progress("linking", 0, 0)
     graph = _link(corpus, catalog, config, failed)
+    _alive[:] = [graph, corpus]
     findings = _check(graph, asked, corpus, failed, progress) if graph is not None else []
     parts = _parts(graph, findings, failed) if graph is not None else {}
     return _report(roots, config, corpus, findings, asked, modules, parts, failed, known, today)
@@ -157,7 +162,7 @@ def graph(
 # ---- the steps -------------------------------------------------------------------------------------------------------------------
 def _corpus(seen: extract.Survey, store: Cache, config: Config, jobs: int, progress: Progress | None) -> Corpus:
     meter = (lambda done, of: progress("reading", done, of)) if progress else None
-    return extract.collect(seen, store, migrations=config.include_tests, jobs=jobs, progress=meter)
+    return extract.collect(seen, store, jobs=jobs, progress=meter)
 
 
 def _report_name(seen: extract.Survey, stamp: str, roots: Sequence[str], config: Config, known: Mapping[str, Any], today: datetime.date) -> str:

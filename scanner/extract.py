@@ -106,18 +106,18 @@ def survey(roots: Sequence[str], cache: Cache, *, exclude: Iterable[str] = (), t
     return out
 
 
-def collect(seen: Survey, cache: Cache, *, migrations: bool = False, jobs: int = 0, progress: Progress | None = None) -> Corpus:
-    """The facts of a surveyed tree. `migrations` judges those files too; `jobs` 0 = one process a core."""
+def collect(seen: Survey, cache: Cache, *, jobs: int = 0, progress: Progress | None = None) -> Corpus:
+    """The facts of a surveyed tree. `jobs` 0 = one process a core."""
     collecting = gc.isenabled()
     gc.disable()
     try:
-        return _collect(seen, cache, migrations, jobs or _cores(), progress)
+        return _collect(seen, cache, jobs or _cores(), progress)
     finally:
         if collecting:
             gc.enable()
 
 
-def _collect(seen: Survey, cache: Cache, migrations: bool, jobs: int, progress: Progress | None) -> Corpus:
+def _collect(seen: Survey, cache: Cache, jobs: int, progress: Progress | None) -> Corpus:
     walk = seen.walk
     corpus = Corpus(skipped=list(walk.skipped), apart=Counter(walk.apart), failed=list(seen.table.failed), packages=seen.packages)
     outcomes = _outcomes(seen, cache, jobs, progress, corpus)
@@ -135,10 +135,7 @@ def _collect(seen: Survey, cache: Cache, migrations: bool, jobs: int, progress: 
             corpus.skipped.extend(outcome.facts.skipped)
             corpus.places[entry.path] = entry.full
             corpus.bytes += entry.size
-            if entry.kind != "migration" or migrations:
-                judged.add(entry.path)
-            else:
-                corpus.apart["migrations (read, not judged)"] += 1
+            judged.add(entry.path)
         elif not outcome.skipped:
             corpus.apart["data without anything of an order flow"] += 1
     corpus.judged = frozenset(judged)

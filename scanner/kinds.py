@@ -7,7 +7,7 @@ import re
 from typing import Literal, TypeAlias
 
 Kind: TypeAlias = Literal["code", "test", "migration", "example", "minified"]
-"""`migration` is read for its constraints but not judged; `test` and `example` are read only when asked for."""
+"""`test`, `example` and `migration` are read only when asked for."""
 
 _HIDDEN = frozenset({
     ".git", ".hg", ".svn", ".bzr", "CVS", ".tox", ".nox", ".venv", ".mypy_cache", ".ruff_cache", ".pytest_cache", "__pycache__", ".idea", ".vscode",

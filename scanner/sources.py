@@ -19,6 +19,9 @@ from flowaudit.scanner.facts import Skipped
 from flowaudit.scanner.ignore import Ignore
 from flowaudit.scanner.kinds import Kind, folder_kind, kind_of
 
+_APART = {"test": "tests", "example": "documentation, examples and tooling", "migration": "migrations"}
+"""Kinds that are read only when tests are asked for, and how the coverage names them."""
+
 MAX_CODE = 2_000_000
 """Bytes of a program's file; longer ones are data or generated."""
 MAX_DATA = 10_000_000
@@ -67,6 +70,7 @@ class SourceError(Exception):
 
 
 @dataclass(slots=True)
+
 class _Walker:
     wanted: Callable[[str, str], bool]
     tests: bool
@@ -130,8 +134,8 @@ class _Walker:
         kind = kind_of(here)
         if kind == "minified":
             self.walk.apart["generated or minified"] += 1
-        elif kind in {"test", "example"} and not self.tests:
-            self.walk.apart["tests" if kind == "test" else "documentation, examples and tooling"] += 1
+        elif kind in _APART and not self.tests:
+            self.walk.apart[_APART[kind]] += 1
         elif ignore.matches(here, False):
             self.walk.apart["ignored (.gitignore or exclude)"] += 1
         else:

@@ -31,12 +31,12 @@ def test_processes_give_what_one_gives(make_repo: Make, monkeypatch: pytest.Monk
     assert (spread.skipped, spread.apart, spread.failed, spread.bytes) == (alone.skipped, alone.apart, alone.failed, alone.bytes)
 
 
-def test_migrations_are_read_but_not_judged(make_repo: Make) -> None:
+def test_migrations_are_read_only_when_asked_for(make_repo: Make) -> None:
     root = make_repo({"shop/migrations/0001_a.py": "x = 1\n", "shop/models.py": "y = 1\n"})
     corpus = collect(root, 1)
-    assert set(corpus.files) == {"shop/migrations/0001_a.py", "shop/models.py"}
-    assert corpus.judged == {"shop/models.py"}
-    assert collect(root, 1, migrations=True).judged == set(corpus.files)
+    assert set(corpus.files) == corpus.judged == {"shop/models.py"}
+    assert corpus.apart["migrations"] == 1
+    assert collect(root, 1, tests=True).judged == {"shop/migrations/0001_a.py", "shop/models.py"}
 
 
 def test_workspace_packages_are_known_by_name(make_repo: Make) -> None:

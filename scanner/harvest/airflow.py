@@ -14,6 +14,7 @@ from flowaudit.scanner.firing import CronError, parse
 from flowaudit.scanner.harvest.values import Reader, entries, keyword, last, walk
 
 LANGUAGES = ("python",)
+WORDS = ("airflow",)
 SNIFF = re.compile(r"airflow")
 
 _KEPT = ("catchup", "max_active_runs", "max_active_tasks", "concurrency", "on_failure_callback", "on_success_callback")

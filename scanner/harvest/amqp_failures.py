@@ -14,6 +14,7 @@ from flowaudit.scanner.harvest.queue_words import Block, Span
 from flowaudit.scanner.harvest.values import Reader, keyword, last, walk
 
 LANGUAGES = ("python", "php", "javascript", "typescript")
+WORDS = ("nack", "reject", "requeue",)
 SNIFF = re.compile(r"\b(?:basic_nack|basic_reject|nack|reject|requeue)\b")
 
 _BROAD = frozenset({"Exception", "BaseException", "Throwable", "Error"})

@@ -15,6 +15,7 @@ from flowaudit.scanner.harvest.queue_words import Block, Span, seconds
 from flowaudit.scanner.harvest.values import Reader, entries, keyword, last, walk
 
 LANGUAGES = ("python", "php", "javascript", "typescript")
+WORDS = ("pika", "kombu", "amqp", "AMQP", "rascal",)
 SNIFF = re.compile(r"\b(?:pika|aio_pika|kombu|amqplib|AMQP\w*|amqp-connection-manager|rascal)\b")
 
 _PHP_DECLARE = ("queue", "passive", "durable", "exclusive", "auto_delete", "nowait", "arguments")

@@ -13,6 +13,7 @@ from flowaudit.scanner.firing import CronError, parse
 from flowaudit.scanner.harvest.values import Reader, keyword, last, listing, walk
 
 LANGUAGES = ("python",)
+WORDS = ("add_job", "scheduled_job",)
 SNIFF = re.compile(r"add_job|scheduled_job")
 
 _KEPT = ("id", "name", "max_instances", "coalesce", "misfire_grace_time", "jitter", "replace_existing", "executor", "jobstore")

@@ -14,6 +14,7 @@ from flowaudit.scanner.harvest.queue_words import Block, Span, seconds
 from flowaudit.scanner.harvest.values import Reader, entries, keyword, last, walk
 
 LANGUAGES = ("javascript", "typescript")
+WORDS = ("bull",)
 SNIFF = re.compile(r"""['"](?:bullmq|bull|@nestjs/bull(?:mq)?)['"]""")
 
 _RETRIES = re.compile(r"retries$|^max_?retries|^retry_?(?:count|limit)$", re.IGNORECASE)

@@ -12,6 +12,7 @@ from flowaudit.scanner.firing.check import by_count, problem
 from flowaudit.scanner.harvest.values import Reader, entries, last, walk
 
 LANGUAGES = ("javascript", "typescript", "tsx", "jsx")
+WORDS = ("repeat", "upsertJobScheduler", "agenda",)
 SNIFF = re.compile(r"\brepeat\s*:|upsertJobScheduler|agenda")
 
 _WORDS = re.compile(r"^(?:every\s+)?(\d+|one)?\s*(second|minute|hour|day|week)s?$", re.IGNORECASE)

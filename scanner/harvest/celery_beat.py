@@ -13,6 +13,7 @@ from flowaudit.scanner.firing import CronError, parse
 from flowaudit.scanner.harvest.values import Reader, entries, keyword, last, listing, walk
 
 LANGUAGES = ("python",)
+WORDS = ("beat_schedule", "BEAT_SCHEDULE", "add_periodic_task",)
 SNIFF = re.compile(r"beat_schedule|BEAT_SCHEDULE|add_periodic_task")
 
 _TABLES = frozenset({"beat_schedule", "CELERYBEAT_SCHEDULE", "CELERY_BEAT_SCHEDULE", "BEAT_SCHEDULE", "CELERY_BEAT_SCHEDULES"})

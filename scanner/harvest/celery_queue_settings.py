@@ -13,6 +13,7 @@ from flowaudit.scanner.harvest.queue_words import Block, Span, seconds
 from flowaudit.scanner.harvest.values import Reader, entries, keyword, last, walk
 
 LANGUAGES = ("python",)
+WORDS = ("CELERY", "celery", "visibility_timeout", "prefetch_multiplier", "countdown=",)
 SNIFF = re.compile(r"CELERY|celery|visibility_timeout|prefetch_multiplier|\bcountdown=")
 
 _WORDS = {

@@ -12,6 +12,7 @@ from flowaudit.scanner.firing.check import problem
 from flowaudit.scanner.harvest.values import Reader, last, walk
 
 LANGUAGES = ("python",)
+WORDS = ("CRONJOBS",)
 SNIFF = re.compile(r"\bCRONJOBS\b")
 
 

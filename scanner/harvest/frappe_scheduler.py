@@ -12,6 +12,7 @@ from flowaudit.scanner.firing.check import problem
 from flowaudit.scanner.harvest.values import Reader, entries, last
 
 LANGUAGES = ("python",)
+WORDS = ("scheduler_events",)
 SNIFF = re.compile(r"scheduler_events")
 
 _EVENTS = {"hourly": "0 * * * *", "daily": "0 0 * * *", "weekly": "0 0 * * 0", "monthly": "0 0 1 * *", "yearly": "0 0 1 1 *"}

@@ -12,6 +12,7 @@ from flowaudit.scanner.firing.check import problem
 from flowaudit.scanner.harvest.values import Reader, keyword, last, listing
 
 LANGUAGES = ("python",)
+WORDS = ("periodic_task",)
 SNIFF = re.compile(r"periodic_task")
 
 _FIELDS = ("minute", "hour", "day", "month", "day_of_week")

@@ -13,6 +13,7 @@ from flowaudit.scanner.harvest.queue_words import Block, Span
 from flowaudit.scanner.harvest.values import Reader, entries, keyword, last, walk
 
 LANGUAGES = ("python", "php", "javascript", "typescript")
+WORDS = ("kafka", "Kafka", "Confluent",)
 SNIFF = re.compile(r"\b(?:kafkajs|KafkaProducer|KafkaConsumer|confluent_kafka|aiokafka|AIOKafka\w+|rdkafka|RdKafka|Confluent)\b")
 
 

@@ -14,6 +14,7 @@ from flowaudit.scanner.harvest.queue_words import Block, Span, seconds
 from flowaudit.scanner.harvest.values import Reader, entries, last
 
 LANGUAGES = ("php",)
+WORDS = ("connections", "environments",)
 SNIFF = re.compile(r"['\"](?:connections|environments)['\"]\s*=>")
 
 

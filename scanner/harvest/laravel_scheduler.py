@@ -14,6 +14,7 @@ from flowaudit.scanner.harvest.values import Reader, last, walk
 from flowaudit.scanner.shell.embedded import argv_text
 
 LANGUAGES = ("php",)
+WORDS = ("chedule",)
 SNIFF = re.compile(r"[sS]chedule")
 
 _STARTS = frozenset({"command", "job", "call", "exec"})

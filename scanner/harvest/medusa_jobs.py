@@ -11,6 +11,7 @@ from flowaudit.scanner.facts import UNKNOWN_VALUE, Const, Fact, FileFacts, Scala
 from flowaudit.scanner.harvest.values import Reader
 
 LANGUAGES = ("javascript", "typescript", "tsx", "jsx")
+WORDS = ("schedule",)
 SNIFF = re.compile(r"\bschedule\s*:")
 
 _PLACE = re.compile(r"(?:^|/)src/jobs/")

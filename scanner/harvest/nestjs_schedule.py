@@ -12,6 +12,7 @@ from flowaudit.scanner.firing.check import by_count, problem
 from flowaudit.scanner.harvest.values import Reader, entries, last
 
 LANGUAGES = ("typescript", "javascript")
+WORDS = ("@nestjs/schedule",)
 SNIFF = re.compile(r"@nestjs/schedule")
 
 _STEP = re.compile(r"^EVERY_(\d+)_(SECONDS|MINUTES|HOURS)$")

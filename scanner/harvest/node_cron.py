@@ -12,6 +12,7 @@ from flowaudit.scanner.firing.check import by_count, problem
 from flowaudit.scanner.harvest.values import Reader, entries, last, walk
 
 LANGUAGES = ("javascript", "typescript", "tsx", "jsx")
+WORDS = ("cron", "node-schedule",)
 SNIFF = re.compile(r"[\"'](?:node-cron|cron|node-schedule|croner)[\"']")
 
 _MODULES = frozenset({"node-cron", "cron", "node-schedule", "croner"})

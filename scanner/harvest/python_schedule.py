@@ -12,6 +12,7 @@ from flowaudit.scanner.firing.check import problem
 from flowaudit.scanner.harvest.values import Reader, keyword, last, walk
 
 LANGUAGES = ("python",)
+WORDS = ("every(",)
 SNIFF = re.compile(r"\bevery\(")
 
 _UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}

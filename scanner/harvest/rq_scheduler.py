@@ -12,6 +12,7 @@ from flowaudit.scanner.firing.check import problem
 from flowaudit.scanner.harvest.values import Reader, keyword, last, walk
 
 LANGUAGES = ("python",)
+WORDS = ("rq_scheduler",)
 SNIFF = re.compile(r"rq_scheduler")
 
 

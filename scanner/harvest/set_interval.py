@@ -11,6 +11,7 @@ from flowaudit.scanner.facts import UNKNOWN_VALUE, Call, Closure, Fact, FileFact
 from flowaudit.scanner.harvest.values import Reader, last, walk
 
 LANGUAGES = ("javascript", "typescript", "tsx", "jsx")
+WORDS = ("setInterval",)
 SNIFF = re.compile(r"\bsetInterval\s*\(")
 
 SHORTEST_MS = 1000

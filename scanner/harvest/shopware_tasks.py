@@ -12,6 +12,7 @@ from flowaudit.scanner.facts import UNKNOWN_VALUE, Attr, Expr, Fact, FileFacts, 
 from flowaudit.scanner.harvest.values import Reader, last
 
 LANGUAGES = ("php",)
+WORDS = ("ScheduledTask",)
 SNIFF = re.compile(r"ScheduledTask")
 
 _EVERY = {"MINUTELY": 60, "HOURLY": 3600, "DAILY": 86400, "WEEKLY": 604800}

@@ -12,6 +12,7 @@ from flowaudit.scanner.firing.check import problem
 from flowaudit.scanner.harvest.values import Reader, keyword, last, walk
 
 LANGUAGES = ("php",)
+WORDS = ("AsCronTask", "AsPeriodicTask", "RecurringMessage",)
 SNIFF = re.compile(r"AsCronTask|AsPeriodicTask|RecurringMessage")
 
 _FREQUENCY = re.compile(r"^\s*(?:every\s+)?(\d+)?\s*(second|sec|minute|min|hour|day|week)s?\s*$", re.IGNORECASE)

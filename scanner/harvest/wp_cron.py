@@ -13,6 +13,7 @@ from flowaudit.scanner.firing.check import problem
 from flowaudit.scanner.harvest.values import Reader, entries, last, walk
 
 LANGUAGES = ("php",)
+WORDS = ("wp_schedule_event", "as_schedule_",)
 SNIFF = re.compile(r"wp_schedule_event|as_schedule_(?:recurring|cron)_action")
 
 _NAMED = {"hourly": 3600, "twicedaily": 43200, "daily": 86400, "weekly": 604800}
