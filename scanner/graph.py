@@ -123,6 +123,7 @@ class FlowGraph:
         """What stayed unknown -> how often, for the report's coverage."""
         self.versions: dict[tuple[str, str], str] = {}
         """(language, package) -> version in the client's lock files."""
+        self._of_event: dict[int, list[Edge]] = {}
         self._reach: dict[str, Reach] = {}
         self._sites_of: dict[str, list[Site]] | None = None
         self._entry_units: dict[str, list[EntryPoint]] | None = None
@@ -133,6 +134,8 @@ class FlowGraph:
     def connect(self, edge: Edge) -> None:
         """Add an edge."""
         self.out.setdefault(edge.tail.key, []).append(edge)
+        if edge.event is not None:
+            self._of_event.setdefault(id(edge.event), []).append(edge)
         self.into.setdefault(edge.head.key, []).append(edge)
 
     def count_unknown(self, what: str) -> None:
@@ -157,7 +160,7 @@ class FlowGraph:
 
     def edge_of(self, unit: UnitRef, event: Event) -> list[Edge]:
         """The edges that one call event makes."""
-        return [e for e in self.out.get(unit.key, ()) if e.event is event]
+        return [e for e in self._of_event.get(id(event), ()) if e.tail is unit]
 
     def sites_in(self, unit: UnitRef) -> list[Site]:
         """The integration calls written in a unit."""

@@ -167,12 +167,13 @@ def _failed(test: object) -> bool:
 
 def _own(graph: FlowGraph, unit: UnitRef, event: Event) -> bool:
     """Whether a call starts the unit's own next run: an enqueue of itself, or a call named after it (refresh_x -> schedule_x_refresh)."""
-    if any(e.kind == "enqueues" and e.head is unit for e in graph.edge_of(unit, event)):
-        return True
     call = event.node
     assert isinstance(call, Call)
     name = last_name(call.callee)
-    if not re.search(r"schedule|enqueue", name, re.IGNORECASE):
+    if any(e.kind == "enqueues" and e.head is unit for e in graph.edge_of(unit, event)):
+        return True
+    low = name.lower()
+    if "schedule" not in low and "enqueue" not in low:
         return False
     mine, theirs = _tokens(unit.name), _tokens(name)
     return len(mine) >= 2 and mine <= theirs

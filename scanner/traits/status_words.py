@@ -101,7 +101,9 @@ def norm(text: str) -> str:
 def near(one: str, other: str) -> bool:
     """Whether two words differ by a slip: one edit (insert, delete, change, swap) from five letters on, two from nine on."""
     limit = 2 if min(len(one), len(other)) >= 9 else 1 if min(len(one), len(other)) >= 5 else 0
-    return limit > 0 and abs(len(one) - len(other)) <= limit and one != other and distance(one, other, limit) <= limit
+    if limit == 0 or abs(len(one) - len(other)) > limit or one == other or len(set(one) ^ set(other)) > 2 * limit:
+        return False
+    return distance(one, other, limit) <= limit
 
 
 def distance(one: str, other: str, limit: int) -> int:

@@ -137,19 +137,21 @@ def _spoken(catalog: Catalog) -> tuple[Entry, ...]:
     return tuple(e for e in catalog.entries.values() if e.vocabularies)
 
 
+@lru_cache(maxsize=4)
+def _entry_words(catalog: Catalog) -> tuple[tuple[str, str, str], ...]:
+    """(word, its normal form where it may stand inside another word, system) of all systems that have vocabularies."""
+    return tuple(
+        (word.lower(), norm(word) if len(word) >= 5 else "", entry.id)
+        for entry in _spoken(catalog)
+        for word in (*entry.words, *(() if "_" in entry.id else (entry.id,)))
+    )
+
+
 @lru_cache(maxsize=65536)
 def _speakers(catalog: Catalog, name: str) -> frozenset[str]:
     """The systems that a name speaks of."""
-    return frozenset(e.id for e in _spoken(catalog) if _speaks(e, name))
-
-
-def _speaks(entry: Entry, name: str) -> bool:
-    return any(_word_in(word.lower(), name) for word in (*entry.words, *(() if "_" in entry.id else (entry.id,))))
-
-
-@lru_cache(maxsize=65536)
-def _word_in(word: str, name: str) -> bool:
-    return word in words(name) or (len(word) >= 5 and norm(word) in norm(name))
+    spoken, flat = set(words(name)), norm(name)
+    return frozenset(system for word, inside, system in _entry_words(catalog) if word in spoken or (inside and inside in flat))
 
 
 # ---- the subject -----------------------------------------------------------------------------------------------------------
