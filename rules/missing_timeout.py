@@ -55,7 +55,6 @@ RULE = Rule(
     variants={
         "inversion": "A step may take longer than its waiter allows.",
         "ambiguous": "A timed-out write is treated as a definite failure, or reaches no handler.",
-        "no-deadline": "A recurring job that calls systems has no deadline.",
     },
 )
 _ASIDE = re.compile(r"(?:^|/)(?:scripts?|bin|tools?|dev|devtools|ci|docker|build|patches|benchmarks?|examples?|demo|seeds?|sandbox)/", re.IGNORECASE)

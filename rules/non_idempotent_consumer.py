@@ -44,13 +44,6 @@ RULE = Rule(
     remedy="Store the event id under a unique key, or return early on the record's stored state.",
     vector="duplicated",
     effort="structural",
-    variants={
-        "race": "The check and the effect are not one step, and two deliveries can meet.",
-        "ack-early": "The message is acknowledged before the work is safe.",
-        "marked-early": "The event is stored as processed before the work succeeds.",
-        "out-of-order": "A late event overwrites a newer state.",
-        "wrong-key": "The guard stands on a key that differs between deliveries, or is shared by different events.",
-    },
 )
 
 
