@@ -66,6 +66,7 @@ def main() -> int:
     parser.add_argument("--tree", required=True)
     parser.add_argument("--semgrep-rules")
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--only", default="", help="rule families to run, as scan's --only")
     options = parser.parse_args()
     bin_folder = Path(sys.executable).parent
     tree = str(Path(options.tree).resolve())
@@ -75,7 +76,7 @@ def main() -> int:
         compileall.compile_dir(str(Path(__file__).resolve().parent.parent / room), quiet=2)
     with tempfile.TemporaryDirectory() as work:
         out = str(Path(work) / "out.json")
-        scan = [str(bin_folder / "flowaudit"), "scan", tree, "--format", "json", "--output", out, "--quiet"]
+        scan = [str(bin_folder / "flowaudit"), "scan", tree, "--format", "json", "--output", out, "--quiet", *(["--only", options.only] if options.only else [])]
         commands = {"flowaudit cold": scan, "flowaudit warm": scan, "flowaudit --help": [str(bin_folder / "flowaudit"), "--help"]}
         if options.semgrep_rules:
             commands["semgrep --experimental"] = [
