@@ -13,7 +13,8 @@ Fires
 -----
 When the call can wait for ever: no timeout in the call, its client, a wrapper, a deadline around it or the process default, and the library
 has none; or the value is the library's word for none. Stands at the client's construction when several calls share it, else at the call.
-`/inversion`: timeout times attempts of a call is longer than its waiter allows (a task's time limit, the sender of a webhook). `/ambiguous`: a
+`/inversion`: timeout times attempts of a call is longer than its waiter allows (a task's time limit, the sender of a webhook, the function, server or proxy around
+it), or a proxy gives up before the server behind it must be done; the whole ladder of limits is shown. `/ambiguous`: a
 handler takes the timeout of a payment write and sets the order to failed or cancelled, although the payment may have been made.
 
 A default of minutes that does not bound the whole answer (fetch) counts as none where a call beside it has a limit or a background job waits.
@@ -42,6 +43,7 @@ from flowaudit.scanner.rule import Confidence, Finding, Rule, Step
 from flowaudit.scanner.traits.ambiguous import Ambiguous, ambiguous
 from flowaudit.scanner.traits.deadline import Inversion, inversions
 from flowaudit.scanner.traits.exposure import entry_label, lowered
+from flowaudit.scanner.traits.ladder import Behind, ladder
 from flowaudit.scanner.traits.timeout import timeout_of
 from flowaudit.scanner.traits.trait import Trait
 
@@ -83,6 +85,9 @@ def check(graph: FlowGraph) -> Iterator[Finding]:
     yield from _long(graph)
     for inversion in inversions(graph):
         yield _inversion(graph, inversion)
+    for behind in ladder(graph).behind():
+        if behind.proxies[0].rung.at is not None and behind.proxies[0].rung.at.path in graph.judged:
+            yield _behind(graph, behind)
     for case in ambiguous(graph):
         yield _ambiguous(graph, case)
 
@@ -157,26 +162,63 @@ def _finding(graph: FlowGraph, group: list[tuple[Site, Trait]]) -> Finding:
 
 
 def _inversion(graph: FlowGraph, found: Inversion) -> Finding:
-    site, entry = found.site, found.entry
+    site, entry, limit = found.site, found.entry, found.deadline.seconds or 0.0
     tries = f" times {found.attempts:g} attempts" if found.attempts > 1 else ""
     steps = graph.path_to(site.unit)
-    waiter = (Step(found.deadline.at, f"{found.deadline.what}: {found.deadline.seconds:g} s"),) if found.deadline.at is not None else ()
+    rungs = tuple(Step(r.at, r.note) for r in found.ladder if r.at is not None)
+    others = "; ".join(r.note for r in found.ladder if r is not found.deadline and r.seconds is not None)
     return Finding(
         rule=RULE.id,
         variant="inversion",
         at=site.at(),
-        message=f"{site.name} may take {found.seconds:g} s ({found.timeout:g} s{tries}), but {found.deadline.what} allows {found.deadline.seconds:g} s: "
-        f"{entry.kind} {entry.name} is cut off or delivered again while the call still runs.",
-        confidence="medium" if found.defaulted or found.deadline.at is None else lowered(graph, site.unit, "high"),
+        message=f"{site.name} may take {found.seconds:g} s ({found.timeout:g} s{tries}), but {found.deadline.what} allows {limit:g} s: "
+        f"{entry.kind} {entry.name} is cut off or delivered again while the call still runs.{f' Around it: {others}.' if others else ''}",
+        confidence="medium" if found.defaulted or found.deadline.defaulted or found.deadline.at is None else lowered(graph, site.unit, "high"),
         vector="duplicated" if site.writes else "stuck",
         key=f"{entry.unit.unit.name}|{site.name}|inversion",
         path=(*steps, Step(site.at(), f"up to {found.seconds:g} s")) if steps else (),
-        related=waiter,
-        looked=("timeout of the call and its client", "retries on the way", "limit of the waiter"),
+        related=rungs,
+        looked=("timeout of the call and its client", "retries on the way", "limits of sender, proxy, server, worker and task"),
         system=site.system,
         stage=site.stage,
         entry=entry_label(entry),
-        fix=f"Keep timeout times attempts below {found.deadline.seconds:g} s, or answer first and work in a queue.",
+        fix=_consistent(found, limit),
+    )
+
+
+def _consistent(found: Inversion, limit: float) -> str:
+    """Values that fit together: four fifths of the shortest limit for all attempts and pauses."""
+    each = int((limit * 0.8 - found.pauses) / found.attempts)
+    if each < 1:
+        return f"The pauses alone fill the {limit:g} s: answer first and work in a queue, or try less often."
+    whole = each * found.attempts + found.pauses
+    tries = f" ({found.attempts:g} attempts and their pauses: {whole:g} s)" if found.attempts > 1 else ""
+    return f"Set the timeout of {found.site.name} to {each} s{tries}, below the {limit:g} s, or answer first and work in a queue."
+
+
+def _behind(graph: FlowGraph, found: Behind) -> Finding:
+    """A proxy that gives up before its server is done."""
+    server, first = found.server.rung, found.proxies[0].rung
+    assert first.at is not None
+    limit, inner = first.seconds or 0.0, server.seconds or 0.0
+    rest = tuple(Step(p.rung.at, p.rung.note) for p in found.proxies[1:] if p.rung.at is not None)
+    return Finding(
+        rule=RULE.id,
+        variant="inversion",
+        at=first.at,
+        message=f"{first.what} waits {limit:g} s{' (its default)' if first.defaulted else ''} for {server.what}, which may work for {inner:g} s ({server.setting}): "
+        "a checkout that takes longer is answered with a gateway error while it goes on, and the customer tries again.",
+        confidence="high" if found.server.wall and not first.defaulted else "medium",
+        vector="duplicated",
+        key=f"{first.setting}|{server.setting}|inversion",
+        path=(Step(first.at, first.note), *((Step(server.at, server.note),) if server.at is not None else ())),
+        related=((Step(server.at, server.note),) if server.at is not None else ()) + rest[:18],
+        looked=("limits of the proxy and what it inherits", "limits of the server behind it"),
+        stage="checkout",
+        entry="order",
+        places=len(found.proxies),
+        fix=f"Let the outer one wait longest: {first.setting} {inner:g} s or more, or {server.setting} at most {limit:g} s; below both, timeout times attempts "
+        "of each call.",
     )
 
 

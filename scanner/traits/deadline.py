@@ -1,4 +1,4 @@
-"""How long a waiter waits: a task's time limit, the sender of a webhook; and how long the calls below it may take: timeout times attempts plus pauses."""
+"""How long a flow's waiters wait (sender, proxy, server, worker, task) and how long the calls below it may take: timeout times attempts plus pauses."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from flowaudit.scanner.facts import Location
+from flowaudit.scanner.facts import Expr
 from flowaudit.scanner.graph import EntryPoint, FlowGraph, Site
 from flowaudit.scanner.program import UnitRef, last_name
+from flowaudit.scanner.traits.ladder import Rung, around_requests, around_workers
 from flowaudit.scanner.traits.retry import UNLIMITED, Policy, around, client_policy
 from flowaudit.scanner.traits.timeout import timeout_of
 from flowaudit.scanner.traits.values import constants
@@ -17,55 +18,56 @@ _FIELDS = frozenset({"timeout", "time_limit", "soft_time_limit", "job_timeout"})
 
 
 @dataclass(slots=True, eq=False)
-class Deadline:
-    """`seconds` that the waiter allows, `what` it is in words, where it is written (None: the catalogue says it)."""
-
-    seconds: float
-    what: str
-    at: Location | None
-
-
-@dataclass(slots=True, eq=False)
 class Inversion:
-    """A call that may take longer than its waiter allows: `seconds` in all, of `attempts` tries with `timeout` each."""
+    """A call that may take longer than its waiter allows: `seconds` in all, of `attempts` tries with `timeout` each and `pauses` between them. `ladder` are all
+    limits around it from the outside in, `deadline` the shortest that it passes."""
 
     site: Site
     entry: EntryPoint
-    deadline: Deadline
+    deadline: Rung
+    ladder: tuple[Rung, ...]
     timeout: float
     attempts: float
+    pauses: float
     seconds: float
     defaulted: bool
 
 
-def deadline_of(graph: FlowGraph, entry: EntryPoint) -> Deadline | None:
-    """The limit of an entry point: its framework's option, a field of its class, the sender's patience; None when none is known."""
-    found: list[Deadline] = []
+def waiters(graph: FlowGraph, entry: EntryPoint) -> list[Rung]:
+    """What waits for an entry point, from the outside in: the sender, proxy and server, the function or worker, its own option or field."""
+    own = _own(graph, entry)
+    outer = [sender] if entry.kind == "webhook" and (sender := _sender(graph, entry)) is not None else []
+    return [*outer, *around_requests(graph, entry), *(around_workers(graph, entry) if not own else []), *own]
+
+
+def _own(graph: FlowGraph, entry: EntryPoint) -> list[Rung]:
+    """The limits that the entry point itself states: its framework's option, a field of its class."""
+    found: list[Rung] = []
     if entry.known is not None and entry.options:
         symbol = entry.known.symbol
         for place in symbol.timeout:
             expr = entry.options.get(str(place))
             scope = graph.program.module_unit(entry.unit.path) or entry.unit
-            value = constants(graph, expr, scope) if expr is not None else None
-            number = value[0].value if value and len(value) == 1 else None
-            if isinstance(number, int | float) and not isinstance(number, bool) and number > 0:
-                found.append(Deadline(number / (1000 if symbol.unit == "ms" else 1), f"the {entry.kind}'s {place}", entry.at))
+            number = _number(graph, expr, scope) if expr is not None else None
+            if number is not None:
+                found.append(Rung(number / (1000 if symbol.unit == "ms" else 1), f"the {entry.kind}'s {place}", entry.at))
     owner = entry.unit.owner
     if owner is not None and entry.kind in {"task", "consumer"}:
         for assigned in owner.cls.fields:
             if last_name(assigned.target) in _FIELDS:
-                value = constants(graph, assigned.value, entry.unit)
-                number = value[0].value if value and len(value) == 1 else None
-                if isinstance(number, int | float) and not isinstance(number, bool) and number > 0:
-                    found.append(Deadline(float(number), f"the job's {last_name(assigned.target)}", entry.unit.at(assigned)))
-    if entry.kind == "webhook" and not found:
-        sender = _sender(graph, entry)
-        if sender is not None:
-            found.append(sender)
-    return min(found, key=lambda d: d.seconds) if found else None
+                number = _number(graph, assigned.value, entry.unit)
+                if number is not None:
+                    found.append(Rung(number, f"the job's {last_name(assigned.target)}", entry.unit.at(assigned)))
+    return found
 
 
-def _sender(graph: FlowGraph, entry: EntryPoint) -> Deadline | None:
+def _number(graph: FlowGraph, expr: Expr, scope: UnitRef) -> float | None:
+    value = constants(graph, expr, scope)
+    number = value[0].value if value and len(value) == 1 else None
+    return float(number) if isinstance(number, int | float) and not isinstance(number, bool) and number > 0 else None
+
+
+def _sender(graph: FlowGraph, entry: EntryPoint) -> Rung | None:
     """The system that sends a webhook, by the words of its route, handler and file; None when none or several fit."""
     written = f"{entry.name} {entry.unit.unit.name} {entry.unit.path}"
     spoken = written.lower()
@@ -76,30 +78,30 @@ def _sender(graph: FlowGraph, entry: EntryPoint) -> Deadline | None:
     ]  # fmt: skip
     if len(fitting) != 1 or fitting[0].webhook is None or fitting[0].webhook.deadline is None:
         return None
-    return Deadline(fitting[0].webhook.deadline, f"{fitting[0].name}, which waits for the answer to its webhook", None)
+    return Rung(fitting[0].webhook.deadline, f"{fitting[0].name}, which waits for the answer to its webhook", None)
 
 
 def inversions(graph: FlowGraph) -> Iterator[Inversion]:
-    """The calls that one waiter's limit cannot hold, the longest for each entry point and deadline. A limit that only the library's default sets
-    counts where the waiter's own limit is written in the code."""
-    seen: set[tuple[str, str]] = set()
+    """The calls that one waiter's limit cannot hold, the longest for each entry point. A limit that only the library's default sets counts where the waiter's
+    own limit is written in the code."""
+    seen: set[str] = set()
     for entry in graph.entries:
-        if entry.unit.path not in graph.judged:
+        if entry.unit.path not in graph.judged or entry.unit.key in seen:
             continue
-        deadline = deadline_of(graph, entry)
-        if deadline is None:
+        rungs = waiters(graph, entry)
+        if not any(r.seconds is not None for r in rungs):
             continue
         best: Inversion | None = None
         for site in graph.sites_below(entry.unit):
-            found = _takes(graph, site, entry, deadline)
+            found = _takes(graph, site, entry, rungs)
             if found is not None and (best is None or found.seconds > best.seconds):
                 best = found
-        if best is not None and (entry.unit.key, deadline.what) not in seen:
-            seen.add((entry.unit.key, deadline.what))
+        if best is not None:
+            seen.add(entry.unit.key)
             yield best
 
 
-def _takes(graph: FlowGraph, site: Site, entry: EntryPoint, deadline: Deadline) -> Inversion | None:
+def _takes(graph: FlowGraph, site: Site, entry: EntryPoint, rungs: list[Rung]) -> Inversion | None:
     trait = timeout_of(graph, site)
     if trait.state != "present" or trait.value is None:
         return None
@@ -114,9 +116,11 @@ def _takes(graph: FlowGraph, site: Site, entry: EntryPoint, deadline: Deadline) 
             attempts *= policy.attempts
             explicit = explicit or not policy.default
     total = timeout * attempts + pauses
-    if total <= deadline.seconds or (trait.default and deadline.at is None and not explicit):
+    passed = [r for r in rungs if r.seconds is not None and total > r.seconds and not (trait.default and (r.at is None or r.defaulted) and not explicit)]
+    if not passed:
         return None
-    return Inversion(site, entry, deadline, timeout, attempts, total, trait.default)
+    shortest = min(passed, key=lambda r: r.seconds or 0.0)
+    return Inversion(site, entry, shortest, tuple(rungs), timeout, attempts, pauses, total, trait.default)
 
 
 def _inside(graph: FlowGraph, site: Site, top: UnitRef) -> list[Policy]:

@@ -1,0 +1,154 @@
+"""missing-timeout/inversion over the ladder of limits: proxies before servers, servers and functions around calls, and where nothing may be said."""
+# ruff: noqa: E501 - code samples stand on one line
+
+from __future__ import annotations
+
+import pytest
+
+from flowaudit.scanner.rule import Finding
+from tests.audit import audit
+
+RULE = "missing-timeout"
+NGINX = "server {{\n  location ~ \\.php$ {{\n    fastcgi_pass php:9000;\n{more}  }}\n}}\n"
+APACHE = '<VirtualHost *:80>\n{more}  <FilesMatch "\\.php$">\n    SetHandler "proxy:fcgi://php:9000"\n  </FilesMatch>\n</VirtualHost>\n'
+
+
+def inversions(files: dict[str, str]) -> list[Finding]:
+    return [f for f in audit(RULE, files) if f.id == "missing-timeout/inversion"]
+
+
+# ---- a proxy in front of PHP -------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("path", "text", "line"),
+    [
+        ("nginx/site.conf", NGINX.format(more="    fastcgi_read_timeout 120s;\n"), 4),
+        ("nginx/site.conf", NGINX.format(more=""), 2),
+        ("apache/site.conf", APACHE.format(more=""), 3),
+        ("apache/site.conf", APACHE.format(more="  ProxyTimeout 90\n"), 2),
+        ("apache/site.conf", APACHE.format(more="  Timeout 90\n"), 2),
+    ],
+)
+@pytest.mark.parametrize(
+    ("server", "limit"),
+    [
+        ("php/conf.d/limits.ini", "max_execution_time = 300\n"),
+        ("php/www.conf", "[www]\nrequest_terminate_timeout = 300s\n"),
+        ("php/www.conf", "[www]\nphp_admin_value[max_execution_time] = 300\n"),
+        ("php/Dockerfile", "FROM php:8-fpm\nENV MAX_TIME 300\nRUN echo 'max_execution_time=${MAX_TIME}' > /usr/local/etc/php/conf.d/x.ini\n"),
+    ],
+)
+def test_a_proxy_gives_up_before_php_is_done(path: str, text: str, line: int, server: str, limit: str) -> None:
+    (found,) = inversions({path: text, server: limit})
+    assert (found.at.path, found.at.line) == (path, line)
+    assert "300 s" in found.message
+    assert [s.at.path for s in found.path] == [path, server]
+    assert "300 s" in found.fix
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"nginx/site.conf": NGINX.format(more="    fastcgi_read_timeout 300s;\n"), "php/x.ini": "max_execution_time = 300\n"},
+        {"nginx/site.conf": NGINX.format(more="    fastcgi_read_timeout 10m;\n"), "php/x.ini": "max_execution_time = 300\n"},
+        {"nginx/site.conf": NGINX.format(more=""), "php/x.ini": "max_execution_time = 60\n"},
+        {"nginx/site.conf": NGINX.format(more=""), "php/x.ini": "max_execution_time = 0\n"},
+        {"nginx/site.conf": NGINX.format(more=""), "php-cli/x.ini": "max_execution_time = 300\n"},
+        {"nginx/site.conf": NGINX.format(more=""), "docker/worker/Dockerfile": "RUN echo 'max_execution_time=300' > x.ini\n"},
+        {"nginx/site.conf": NGINX.format(more=""), "docker/dev/php.ini": "max_execution_time = 300\n"},
+        {"nginx/site.conf": NGINX.format(more="    include custom.conf;\n"), "php/x.ini": "max_execution_time = 300\n"},
+        {"nginx/site.conf": NGINX.format(more="    fastcgi_read_timeout ${READ_TIMEOUT};\n"), "php/x.ini": "max_execution_time = 300\n"},
+        {"nginx/site.conf": NGINX.format(more="    fastcgi_read_timeout {{ read_timeout }};\n"), "php/x.ini": "max_execution_time = 300\n"},
+        {"nginx/site.conf": NGINX.format(more=""), "nginx/nginx.conf": "http {\n  fastcgi_read_timeout 600;\n  include site.conf;\n}\n", "php/x.ini": "max_execution_time = 300\n"},
+        {"nginx/site.conf": NGINX.format(more=""), "a/x.ini": "max_execution_time = 300\n", "b/x.ini": "max_execution_time = 900\n"},
+        {"nginx/site.conf": NGINX.format(more="").replace("~ \\.php$", "^~ /autodiscover.xml"), "php/x.ini": "max_execution_time = 300\n"},
+        {"nginx/site.conf": NGINX.format(more=""), "php/x.ini": "; max_execution_time = 300\n"},
+        {"nginx/site.conf": NGINX.format(more="").replace("php:9000", "php:9000;\n    fastcgi_buffering off"), "php/Dockerfile": "RUN echo 'max_execution_time=$MAX' > x.ini\n"},
+        {"apache/site.conf": APACHE.format(more="  ProxyTimeout 300\n"), "php/x.ini": "max_execution_time = 300\n"},
+        {"apache/site.conf": APACHE.format(more="  ProxyTimeout ${MAX_TIME}\n"), "php/x.ini": "max_execution_time = 300\n"},
+        {"apache/site.conf": APACHE.format(more=""), "apache/httpd.conf": "Timeout 600\nListen 80\nProxyPass /x http://x/\n", "php/x.ini": "max_execution_time = 300\n"},
+    ],
+    ids=str,
+)
+def test_no_word_where_the_ladder_fits_or_is_not_known(files: dict[str, str]) -> None:
+    assert inversions(files) == []
+
+
+def test_several_proxies_before_one_server_are_one_finding() -> None:
+    found = inversions({
+        "nginx/a.conf": NGINX.format(more="    fastcgi_read_timeout 100;\n"), "nginx/b.conf": NGINX.format(more="    fastcgi_read_timeout 120;\n"),
+        "php/x.ini": "max_execution_time = 3600\n",
+    })  # fmt: skip
+    assert [(f.at.path, f.places) for f in found] == [("nginx/a.conf", 2)]
+    assert "nginx/b.conf" in {s.at.path for s in found[0].related}
+
+
+def test_two_applications_are_told_apart_by_their_names() -> None:
+    two = "server {\n  location ~ \\.php$ {\n    fastcgi_pass shop-fpm:9000;\n  }\n}\n"
+    assert inversions({"nginx/site.conf": two, "containers/shop/x.ini": "max_execution_time = 30\n", "containers/erp/x.ini": "max_execution_time = 900\n"}) == []
+    (found,) = inversions({"nginx/site.conf": two, "containers/shop/x.ini": "max_execution_time = 300\n", "containers/erp/x.ini": "max_execution_time = 900\n"})
+    assert found.path[1].at.path == "containers/shop/x.ini"
+
+
+# ---- Python servers ----------------------------------------------------------------------------------------------------------------
+HTTP = "upstream app {{\n  server web:8000;\n}}\nserver {{\n  location / {{\n    proxy_pass http://app;\n{more}  }}\n}}\n"
+COMPOSE = "services:\n  web:\n    command: gunicorn shop.wsgi --timeout {timeout} -b 0.0.0.0:8000{more}\n"
+
+
+def test_a_proxy_before_gunicorn() -> None:
+    (found,) = inversions({"nginx/site.conf": HTTP.format(more=""), "docker-compose.yml": COMPOSE.format(timeout=180, more="")})
+    assert (found.at.path, found.confidence) == ("nginx/site.conf", "medium")
+    (found,) = inversions({"nginx/site.conf": HTTP.format(more="    proxy_read_timeout 90;\n"), "docker-compose.yml": COMPOSE.format(timeout=180, more="")})
+    assert (found.at.line, found.confidence) == (7, "high")
+    assert inversions({"nginx/site.conf": HTTP.format(more="    proxy_read_timeout 3m;\n"), "docker-compose.yml": COMPOSE.format(timeout=180, more="")}) == []
+    assert inversions({"nginx/site.conf": HTTP.format(more=""), "docker-compose.yml": COMPOSE.format(timeout=180, more=" -k gevent")}) == []
+    assert inversions({"nginx/site.conf": HTTP.format(more="").replace("web:8000", "node:3000"), "docker-compose.yml": COMPOSE.format(timeout=180, more="")}) == []
+
+
+ROUTE = "import requests\nfrom flask import Flask\napp = Flask(__name__)\n@app.post('/checkout')\ndef checkout():\n    requests.post('https://erp.example.com/orders', timeout={timeout})\n"
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        {"Procfile": "web: gunicorn shop:app --workers 4\n"},
+        {"Dockerfile": 'FROM python\nCMD ["gunicorn", "shop:app", "--timeout", "30"]\n'},
+        {"gunicorn.conf.py": "bind = '0.0.0.0:8000'\nworkers = 4\n"},
+        {"uwsgi.ini": "[uwsgi]\nharakiri = 30\n"},
+        {"deploy/shop.service": "[Service]\nExecStart=/venv/bin/gunicorn -t 30 shop:app\n"},
+    ],
+    ids=lambda s: next(iter(s)),
+)
+def test_a_call_in_a_page_above_the_servers_limit(server: dict[str, str]) -> None:
+    (found,) = inversions({"shop.py": ROUTE.format(timeout=45), **server})
+    assert (found.at.path, found.at.line) == ("shop.py", 6)
+    assert "45 s" in found.message
+    assert "30 s" in found.message
+    assert [s.at.path for s in found.related] == [next(iter(server))]
+    assert "24 s" in found.fix
+    assert inversions({"shop.py": ROUTE.format(timeout=20), **server}) == []
+
+
+def test_servers_that_serve_many_requests_at_once_cut_none_off() -> None:
+    for command in ("gunicorn shop:app -k uvicorn.workers.UvicornWorker", "gunicorn shop:app --threads 8", "gunicorn shop:app -c conf.py", "gunicorn shop:app --timeout 0"):
+        assert inversions({"shop.py": ROUTE.format(timeout=45), "Procfile": f"web: {command}\n"}) == []
+
+
+def test_the_finding_shows_the_whole_ladder() -> None:
+    files = {
+        "shop.py": ROUTE.format(timeout=120), "Procfile": "web: gunicorn shop:app -t 100 -b 0.0.0.0:8000\n",
+        "nginx/site.conf": HTTP.format(more="    proxy_read_timeout 110;\n"),
+    }  # fmt: skip
+    (found,) = inversions(files)
+    assert [s.note.split(":")[0] for s in found.related] == ["nginx", "the application server"]
+    assert "110 s" in found.message
+    assert "100 s" in found.message
+
+
+# ---- functions and workers ---------------------------------------------------------------------------------------------------------
+def test_a_call_above_all_workers_time_limit() -> None:
+    task = "import requests\nfrom celery import shared_task\n@shared_task\ndef export(order):\n    requests.post('https://erp.example.com/orders', json=order, timeout={0})\n"
+    settings = "CELERY_BROKER_URL = 'redis://r'\nCELERY_TASK_TIME_LIMIT = 60\n"
+    (found,) = inversions({"shop/tasks.py": task.format(90), "shop/settings.py": settings})
+    assert found.related[0].at.path == "shop/settings.py"
+    assert inversions({"shop/tasks.py": task.format(50), "shop/settings.py": settings}) == []
+    assert inversions({"shop/tasks.py": task.format(90), "shop/settings.py": settings.replace("60", "LIMIT")}) == []
