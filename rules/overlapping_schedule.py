@@ -71,7 +71,7 @@ def check(graph: FlowGraph) -> Iterator[Finding]:
     for job in found:
         if job.gap > 0 and job.overlap not in {"never", "queued"} and not job.lock and not _ends_in_time(job) and job.at.path not in told:
             if job.unread:
-                graph.count_unknown("schedules whose chart template says what keeps runs apart")
+                graph.count_unknown("schedules whose guard against overlap stands where it is not read")
                 continue
             confidence = _dag(job, limited) if job.schedule.platform == "airflow" else _timer(graph, job) if job.schedule.platform == "set-interval" else judge(job)
             if confidence is not None:

@@ -111,9 +111,9 @@ def check(graph: FlowGraph) -> Iterator[Finding]:
 
 
 def _counts_from_start(job: Job) -> bool:
-    """An interval of a day or so on a scheduler that forgets when it last ran."""
+    """An interval of a day or so on a scheduler that forgets when it last ran, and waits for the first one (`first_run` says that it does not)."""
     forgets = job.entry is not None and job.entry.catch_up == "none"
-    return forgets and isinstance(job.expression, Interval) and 20 * 3600 <= job.gap <= 32 * 86400
+    return forgets and "first_run" not in job.options and isinstance(job.expression, Interval) and 20 * 3600 <= job.gap <= 32 * 86400
 
 
 def _platform(graph: FlowGraph, job: Job) -> Iterator[Finding]:
@@ -219,7 +219,7 @@ def _line(job: Job) -> Iterator[Finding]:
             "lost",
         )
     elif options.get("problem"):
-        yield _finding(job, "invalid", f"cron refuses this entry: {options['problem']}", "high", "lost")
+        yield _finding(job, "invalid", f"{job.entry.name if job.entry else 'the scheduler'} refuses this entry: {options['problem']}", "high", "lost")
     if options.get("percent") == "unescaped":
         yield _finding(job, "invalid", "an unescaped % ends the command; what follows becomes its standard input", "high", "lost")
 

@@ -65,6 +65,9 @@ ROLES = frozenset(
     }
 )
 
+LOWERED = ("python", "php", "javascript", "shell")
+"""The languages whose bodies are read; TypeScript counts as JavaScript."""
+
 
 class Symbol(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What one qualified name of a library means.
@@ -309,7 +312,7 @@ class Catalog:
             self._index(entry)
 
     def _index(self, entry: Entry) -> None:
-        languages = {entry.language} if entry.language else {"python", "php", "javascript", "shell"}
+        languages = {entry.language} if entry.language else set(LOWERED)
         languages |= {"typescript"} if "javascript" in languages else set()
         for symbol in entry.symbols:
             if symbol.role not in ROLES:

@@ -41,7 +41,7 @@ def schedule_item(schedule: Schedule, at: Location, systems: tuple[str, ...], ho
         words = expression.in_words()
         start = START.astimezone(zone)
         times: list[datetime] = []
-        moment: datetime | None = start - timedelta(seconds=1)
+        moment: datetime | None = start - timedelta(seconds=1) if expression.anchored else start
         while moment is not None and len(times) <= MAX_MINUTES:
             moment = expression.next_after(moment)
             if moment is None or moment >= start + timedelta(days=366):

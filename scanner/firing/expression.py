@@ -42,6 +42,9 @@ class Caution(NamedTuple):
 class Expression:
     """A schedule as its platform reads it. Immutable. Gaps are in seconds of wall time, without daylight-saving changes."""
 
+    anchored = True
+    """The clock says when it fires; False where only the distance between two firings is known."""
+
     def __init__(self, dialect: str, text: str, warnings: tuple[Caution, ...] = (), zone: str = "") -> None:
         self.dialect = dialect
         self.text = text

@@ -11,6 +11,8 @@ _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 class Interval(Expression):
     """Every `seconds` seconds; `next_after` counts from the time given."""
 
+    anchored = False
+
     def __init__(self, text: str, seconds: float, dialect: str = "interval") -> None:
         super().__init__(dialect, text)
         self.seconds = seconds

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from flowaudit.scanner.catalog import Entry
+from flowaudit.scanner.catalog import LOWERED, Entry
 from flowaudit.scanner.entries import decorator_symbol
 from flowaudit.scanner.facts import UNKNOWN_VALUE, Attr, Call, Closure, Const, FileFacts, Items, Location, Loop, Scalar, Schedule, Table
 from flowaudit.scanner.firing import CronError, Expression, parse
@@ -39,6 +39,8 @@ _SEPARATE: dict[str, Callable[[Scalar], bool]] = {
     "no-overlap": lambda v: str(v).lower() == "true",
     "DisallowConcurrentExecution": bool,
     "disallowConcurrentExecution": bool,
+    "disableConcurrentExecution": bool,
+    "disableConcurrentBuilds": bool,
     "depends_on_past": lambda v: v is True,
     "concurrent": lambda v: str(v).lower() == "false",
     "lock": lambda v: v not in {None, False, ""},
@@ -157,6 +159,8 @@ def _job(graph: FlowGraph, file: FileFacts, schedule: Schedule) -> Job:
         if test is not None and (value == UNKNOWN_VALUE or test(value)):
             job.lock, job.lock_at = f"{name}: {value}", job.at
     _chart(graph, job)
+    if job.entry is not None and job.entry.language not in {"", *LOWERED} and schedule.target_kind != "command":
+        job.unread = f"the job's code is written in a language that is not read ({job.entry.language})"
     own = graph.program.units.get(f"{file.path}::{schedule.unit}") if schedule.unit else None
     if own is not None and schedule.target_kind == "command":
         job.commands = commands(own.unit.body)
