@@ -42,6 +42,7 @@ def test_text_says_what_is_asked_of_a_schedule(shop: Path, capsys: pytest.Captur
     first = out[out.index("export.sh") : out.index("reindex.sh")]
     for words in ("at 03:00 every day (UTC)", "2026-01-05T03:00:00+00:00", "bin/export.sh (bin/export.sh:1)", "600 s", "flock"):
         assert words in first
+    assert "1 call to systems that may wait 9 s" in first
     assert "mail to ops@example.com" in first
     assert "missed runs are lost" in first
     assert "nobody: output and errors go to /dev/null" in out

@@ -11,6 +11,8 @@ from flowaudit.scanner.drawing.crowds import crowds
 from flowaudit.scanner.drawing.schedule_svg import schedule_svg
 from flowaudit.scanner.report import Report, ScheduleItem
 
+WIDEST = 160
+"""Characters of a command; the rest is in the file."""
 FORMATS = ("text", "markdown", "json")
 FAMILIES = frozenset({"overlapping-schedule", "schedule-fault", "silent-schedule"})
 
@@ -30,7 +32,7 @@ def _rows(item: ScheduleItem) -> list[tuple[str, str]]:
     pairs = [
         ("when", when + zone),
         ("next", ", ".join(item.next_fires)),
-        ("runs", item.target if item.target != item.name else ""),
+        ("runs", _short(item.target) if item.target != item.name else ""),
         ("starts", ", ".join(item.starts)),
         ("systems", ", ".join(item.systems)),
         ("takes", item.takes),
@@ -40,6 +42,12 @@ def _rows(item: ScheduleItem) -> list[tuple[str, str]]:
         ("downtime", item.catch_up),
     ]
     return [(label, text) for label, text in pairs if text]
+
+
+def _short(command: str) -> str:
+    """A command to be read on one line: without comment lines, cut when it is a script."""
+    plain = "; ".join(part for part in command.split("; ") if not part.lstrip().startswith("#")) or command
+    return plain if len(plain) <= WIDEST else plain[: WIDEST - 2].rstrip("; ") + " ..."
 
 
 def _findings(report: Report) -> dict[tuple[str, int], list[str]]:
@@ -87,7 +95,7 @@ def markdown(report: Report) -> str:
     for item in report.schedules:
         words = f"{item.when}: {item.words} ({item.zone})" if item.words else item.when
         marks = "; ".join(found.get((item.at.path, item.at.line), []))
-        cells = (f"{item.name} ({item.at.path}:{item.at.line})", item.platform, words, ", ".join(item.next_fires[:1]), ", ".join(item.starts) or item.target,
+        cells = (f"{item.name} ({item.at.path}:{item.at.line})", item.platform, words, ", ".join(item.next_fires[:1]), ", ".join(item.starts) or _short(item.target),
                  ", ".join(item.systems), item.overlap, item.limit or item.takes, item.notice, item.catch_up, marks)  # fmt: skip
         lines.append("| " + " | ".join(_cell(c) for c in cells) + " |")
     together = crowds(report.schedules)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flowaudit.scanner.facts import UNKNOWN_VALUE
-from flowaudit.scanner.graph import FlowGraph
+from flowaudit.scanner.graph import FlowGraph, Site
 from flowaudit.scanner.traits.jobs import Job
+from flowaudit.scanner.traits.timeout import timeout_of
 
 MOST = 5
+MOST_CALLS = 40
 _CATCH_UP = {"none": "missed runs are lost", "one": "one missed run is made up", "all": "every missed run is made up"}
 _MAILED = ("email_on_failure", "on_failure_callback", "onFailure", "emailOutputOnFailure", "pingOnFailure", "onFailureWithOutput", "OnFailure")
 
@@ -30,7 +32,7 @@ def words_of(graph: FlowGraph, job: Job) -> Words:
     own = f"{job.file.path}::{job.schedule.unit}"
     heads = [u for u in job.reached if u.key != own and (u in job.units or any(e.kind == "starts" and e.head is u for e in graph.into.get(u.key, ())))]
     starts = tuple(dict.fromkeys(f"{u.unit.name or u.path} ({u.path}:{u.at(u.unit).line})" for u in heads))[:MOST]
-    return Words(starts, _overlap(job), f"{job.deadline:g} s" if job.deadline is not None else "", _takes(job), _notice(job), _catch_up(job))
+    return Words(starts, _overlap(job), f"{job.deadline:g} s" if job.deadline is not None else "", _takes(graph, job), _notice(job), _catch_up(job))
 
 
 def _overlap(job: Job) -> str:
@@ -47,15 +49,28 @@ def _overlap(job: Job) -> str:
     return "nothing found" if job.commands or job.reached or job.overlap == "possible" else ""
 
 
-def _takes(job: Job) -> str:
+def _takes(graph: FlowGraph, job: Job) -> str:
     if not job.sites and not job.loops:
         return ""
     parts = []
     if job.loops:
         parts.append(f"open: {len(job.loops)} loop{'s' if len(job.loops) > 1 else ''} whose length nobody bounds")
     if job.sites:
-        parts.append(f"{len(job.sites)} call{'s' if len(job.sites) > 1 else ''} to systems")
+        parts.append(f"{len(job.sites)} call{'s' if len(job.sites) > 1 else ''} to systems{_waits(graph, job.sites)}")
     return ", ".join(parts)
+
+
+def _waits(graph: FlowGraph, sites: list[Site]) -> str:
+    """How long the calls of one round may wait together: the sum of their limits, or that one has none. "" where a limit is not known."""
+    total = 0.0
+    for site in sites[:MOST_CALLS]:
+        limit = timeout_of(graph, site)
+        if limit.state == "absent":
+            return ", which can wait for ever" if len(sites) == 1 else ", of which one can wait for ever"
+        if limit.value is None or limit.state == "unknown":
+            return ""
+        total += limit.value / (1000.0 if site.known.symbol.unit == "ms" and not limit.default else 1.0)
+    return "" if len(sites) > MOST_CALLS else f" that may wait {total:g} s" + (" together" if len(sites) > 1 else "")
 
 
 def _notice(job: Job) -> str:
