@@ -28,7 +28,7 @@ def _data(owner: str, names: tuple[str, ...], values: dict[str, object]) -> str:
 
 def render(report: Report) -> str:
     """The graph as XML."""
-    boxes, lines = fold_and_judge(report, max(1, len(report.nodes)))
+    boxes, lines = fold_and_judge(report, None)
     out = ['<?xml version="1.0" encoding="UTF-8"?>', '<graphml xmlns="http://graphml.graphdrawing.org/xmlns">']
     for owner, names in (("node", _NODE), ("edge", _EDGE)):
         for name in names:

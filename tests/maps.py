@@ -69,8 +69,8 @@ def areas(drawing: Drawing) -> list[Area]:
     found = [(box.x, box.y, box.w, box.h) for box in drawing.boxes]
     for line in drawing.lines:
         found += [(cell.x, cell.y, 14.0, 15.0) for cell in line.cells]
-        if line.findings:
-            found.append((line.badge[0] - 8, line.badge[1] - 8, 16.0, 16.0))
+        if line.tag:
+            found.append(line.badge)
     return found
 
 

@@ -26,7 +26,7 @@ def text(report: Any) -> str:
     from flowaudit.scanner.drawing.words import EDGES, GUARDS, KINDS, LANES, STATES, VECTORS
     from flowaudit.scanner.mask import visible
 
-    boxes, lines = fold_and_judge(report, max(1, len(report.nodes)))
+    boxes, lines = fold_and_judge(report, None)
     label = {box.id: box.label for box in boxes}
     out: list[str] = []
     for lane, title in LANES.items():

@@ -1,11 +1,12 @@
-"""Too many nodes for one picture: nodes of one lane and kind that stand in one file (then one folder, then anywhere) become one box."""
+"""Which nodes share a box: first those that do the same, then, where there are still too many for one picture, those of one file, folder, lane and kind."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 
+from flowaudit.scanner.drawing.alike import alike
 from flowaudit.scanner.drawing.model import Box, Line, Member
-from flowaudit.scanner.drawing.words import PLURALS
+from flowaudit.scanner.drawing.words import LEVELS, PLURALS
 from flowaudit.scanner.report import MapEdge, MapNode
 
 LIMIT = 200
@@ -13,25 +14,55 @@ LIMIT = 200
 _STRENGTH = ("sure", "likely", "guessed")
 
 
-def fold(nodes: Iterable[MapNode], edges: Iterable[MapEdge], limit: int = LIMIT) -> tuple[list[Box], list[Line]]:
-    """Boxes and lines, at most `limit` boxes where grouping can reach that; without need each node is its own box."""
-    every = sorted(nodes)
-    groups = {node.id: [node] for node in every}
-    if len(every) > limit:
-        for key in _STEPS:
-            groups = {}
-            for node in every:
-                groups.setdefault(key(node), []).append(node)
-            if len(groups) <= limit:
+ROOMY = 24
+"""Up to so many nodes nothing is folded: a small picture is generous."""
+COMFORT = 60
+"""Boxes up to which nodes share a box only where their guards agree as well."""
+
+
+def fold(nodes: Iterable[MapNode], edges: Iterable[MapEdge], limit: int | None = LIMIT, levels: Mapping[str, str] | None = None) -> tuple[list[Box], list[Line]]:
+    """Boxes and lines, at most `limit` boxes where grouping can reach that; None: each node is its own box.
+
+    `levels` are those of the findings by fingerprint: nodes whose connections differ in them stand apart as long as there is room."""
+    every, wires = sorted(nodes), sorted(edges)
+    place = {node.id: node.id for node in every}
+    if limit is not None and len(every) > ROOMY:
+        for named in _named(every, wires, levels or {}):
+            place = {node.id: named.get(node.id, node.id) for node in every}
+            if len(set(place.values())) <= COMFORT:
                 break
-    boxes: list[Box] = []
-    place: dict[str, str] = {}
+    if limit is not None and len(set(place.values())) > limit:
+        for key in _STEPS:
+            place = {node.id: key(node) for node in every}
+            if len(set(place.values())) <= limit:
+                break
+    groups: dict[str, list[MapNode]] = {}
+    for node in every:
+        groups.setdefault(place[node.id], []).append(node)
+    boxes = []
     for name in sorted(groups):
-        members = groups[name]
-        box = _box(members[0]) if len(members) == 1 else _group(name, members)
+        box = _box(groups[name][0]) if len(groups[name]) == 1 else _group(name, groups[name])
         boxes.append(box)
-        place.update((node.id, box.id) for node in members)
-    return boxes, _lines(edges, place)
+        place.update((node.id, box.id) for node in groups[name])
+    return boxes, _lines(wires, place)
+
+
+def _named(nodes: list[MapNode], edges: list[MapEdge], levels: Mapping[str, str]) -> Iterable[Mapping[str, str]]:
+    """Groups of nodes that do the same, from those that agree in everything to those that agree in where they lead and in how bad that
+    is; at last the jobs behind which nothing lies stand together whoever sets them off."""
+
+    def worst(marks: Iterable[str]) -> str:
+        found = {levels.get(mark, "note") for mark in marks}
+        return next((level for level in LEVELS if level in found), "")
+
+    def fine(edge: MapEdge) -> Hashable:
+        return edge.certainty, edge.guards, worst(edge.findings)
+
+    def coarse(edge: MapEdge) -> Hashable:
+        return worst(edge.findings)
+
+    for sign, leaves in ((fine, False), (coarse, False), (coarse, True)):
+        yield alike(nodes, edges, sign, lambda node: worst(node.findings), leaves)
 
 
 def _folder(node: MapNode, parts: int) -> str:
@@ -67,12 +98,20 @@ def _box(node: MapNode) -> Box:
 
 def _group(name: str, members: list[MapNode]) -> Box:
     first = members[0]
-    where = name.split(":", 3)[3]
     counted = f"{len(members)} {PLURALS.get(first.kind, first.kind)}"
     found = sorted({mark for node in members for mark in node.findings})
-    label = f"{where}: {counted}" if where else counted
-    listed = tuple(Member(node.label, node.at) for node in sorted(members, key=lambda node: (node.label, node.id)))
+    listed = tuple(Member(node.id, node.label, node.at) for node in sorted(members, key=lambda node: (node.label, node.id)))
+    where = name.split(":", 3)[3]
+    label = f"{counted}: {_some(listed)}" if where[:1] in {"", ":"} else f"{where}: {counted}"
     return Box(id=name, kind=first.kind, label=label, lane=first.lane, stage=first.stage, at=first.at, findings=tuple(found), members=listed)
+
+
+def _some(members: Iterable[Member]) -> str:
+    """The first names of a group, each once; the files where all have one name."""
+    names = list(dict.fromkeys(member.label for member in members))
+    if len(names) == 1:
+        names = list(dict.fromkeys(member.at.path.rpartition("/")[2] if member.at is not None else member.label for member in members))
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
 
 
 def _lines(edges: Iterable[MapEdge], place: dict[str, str]) -> list[Line]:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import msgspec
 
+from flowaudit.scanner.drawing.words import LEVELS, width
 from flowaudit.scanner.facts import Location
 
 
 class Member(msgspec.Struct, frozen=True):
     """A node that was folded into a box."""
 
+    id: str
     label: str
     at: Location | None
 
 
 class Box(msgspec.Struct, kw_only=True):
-    """A node as drawn. `text` are its label's lines, `note` the small line below; `findings` fingerprints on the node itself, `level` the worst of them
-    and of its connections ("" = none)."""
+    """A node as drawn. `text` are its label's lines, `note` the small line below; `findings` fingerprints on the node itself, `own` the worst level of
+    them, `tag` what they do to an order, in a word; `level` the worst of them and of its connections ("" = none)."""
 
     id: str
     kind: str
@@ -29,11 +31,20 @@ class Box(msgspec.Struct, kw_only=True):
     text: tuple[str, ...] = ()
     note: str = ""
     level: str = ""
+    own: str = ""
+    vectors: tuple[str, ...] = ()
+    tag: str = ""
     column: int = 0
     x: float = 0.0
     y: float = 0.0
     w: float = 0.0
     h: float = 0.0
+
+    @property
+    def badge(self) -> tuple[float, float, float, float]:
+        """The rectangle of its tag, in its lower right corner."""
+        wide = width(self.tag, 10.5) + 10
+        return self.x + self.w - wide - 8, self.y + self.h - 21, wide, 15.0
 
     @property
     def middle(self) -> float:
@@ -52,7 +63,8 @@ class Cell(msgspec.Struct, frozen=True):
 
 class Line(msgspec.Struct, kw_only=True):
     """A connection as drawn. `points` are the ends of its curved pieces: x0, y0, x1, y1 each; `back` when it runs against the
-    reading direction; `loop` when both ends stand in one column and the line bows out at their right."""
+    reading direction; `loop` when both ends stand in one column and the line bows out at their right; `tag` says in a word what becomes of an order,
+    `badge` is its rectangle (x, y, w, h)."""
 
     id: str
     tail: str
@@ -72,7 +84,8 @@ class Line(msgspec.Struct, kw_only=True):
     path: str = ""
     arrow: str = ""
     cells: tuple[Cell, ...] = ()
-    badge: tuple[float, float] = (0.0, 0.0)
+    tag: str = ""
+    badge: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
 
 
 class Band(msgspec.Struct, frozen=True):
@@ -96,6 +109,11 @@ class Drawing(msgspec.Struct, kw_only=True):
     """Column headings: x of the left edge and the words."""
     total: int
     crossings: int = 0
+
+    @property
+    def painted(self) -> list[Line]:
+        """The lines in the order in which they are painted: the worst last, so that they lie on top."""
+        return sorted(self.lines, key=lambda line: -LEVELS.index(line.level) if line.level in LEVELS else -len(LEVELS))
 
     @property
     def folded(self) -> bool:

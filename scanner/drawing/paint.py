@@ -10,7 +10,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from flowaudit.scanner.drawing.model import Box, Drawing, Line
-from flowaudit.scanner.drawing.words import EDGES, GUARDS, KINDS, LETTERS, LEVELS, STATES, VECTORS
+from flowaudit.scanner.drawing.words import EDGES, GUARDS, KINDS, LETTERS, STATES, VECTORS
 from flowaudit.scanner.mask import visible
 from flowaudit.scanner.report import Ranked
 
@@ -65,11 +65,6 @@ class Words:
     def letter(self, name: str) -> str:
         """The letter of a guard's cell."""
         return LETTERS[name]
-
-    def level(self, box: Box) -> str:
-        """The worst level of the findings on the box itself."""
-        levels = {self.known[mark].rank.level for mark in box.findings if mark in self.known}
-        return next((level for level in LEVELS if level in levels), "note")
 
 
 def count(number: int, word: str) -> str:

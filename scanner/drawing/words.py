@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 
 LANES = {
     "storefront": "Storefront", "payment": "Payment", "order": "Order core", "erp": "ERP and warehouse", "fulfilment": "Fulfilment and courier",
@@ -32,6 +33,8 @@ VECTORS = {
     "delayed": ("Late", "an order is handled too late"),
     "invisible": ("Unseen", "something fails and nobody learns of it"),
 }
+TAGS = {"lost": "lost", "duplicated": "twice", "inconsistent": "differs", "stuck": "stuck", "delayed": "late", "invisible": "unseen"}
+"""Vector -> the one word of it that stands in the picture."""
 STAGES = {
     "checkout": "checkout", "payment": "payment", "order": "order", "export": "export to the ERP", "fulfilment": "fulfilment", "invoice": "invoice",
     "return": "return", "notification": "notification", "catalogue": "catalogue", "": "not known",
@@ -39,6 +42,12 @@ STAGES = {
 LEVELS = ("error", "warning", "note")
 _NARROW = frozenset("iljft.,:;'|!/()[]{}I \\`-")
 _WIDE = frozenset("mwMW@%&—…")
+
+
+def tag(count: int, vectors: Sequence[str]) -> str:
+    """What findings do to an order, in a word or two: the worst of it, and that there is more."""
+    words = TAGS.get(vectors[0], vectors[0]) if vectors else "to do"
+    return f"{count if count < 1000 else '999+'} {words}{' +' if len(vectors) > 1 else ''}"
 
 
 def width(text: str, size: float = 13.0) -> float:

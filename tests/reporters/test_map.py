@@ -137,8 +137,12 @@ def test_settling_keeps_order_distance_and_bounds(boxes: list[tuple[float, float
 
 
 # ---- folding and order ----
-def test_a_map_of_200_is_not_folded_and_one_of_300_is() -> None:
-    assert not draw(maps.synthetic(200)).folded
+def test_a_map_of_200_keeps_all_that_sets_something_off_apart_and_one_of_300_is_folded() -> None:
+    report = maps.synthetic(200)
+    drawing = draw(report)
+    assert len(drawing.lines) == len(report.edges)
+    joined = {edge.tail for edge in report.edges}
+    assert not any(member.id in joined for box in drawing.boxes for member in box.members)
     large = draw(maps.synthetic(300))
     assert large.folded
     assert len(large.boxes) <= 200
@@ -151,7 +155,7 @@ def test_folding_loses_no_finding_and_no_connection_between_boxes() -> None:
     place = {}
     for box in boxes:
         for node in report.nodes:
-            if node.id == box.id or any((m.label, m.at) == (node.label, node.at) for m in box.members):
+            if node.id == box.id or any(m.id == node.id for m in box.members):
                 place[node.id] = box.id
     wanted = {(place[e.tail], place[e.head], e.kind) for e in report.edges if place[e.tail] != place[e.head]}
     assert {(line.tail, line.head, line.kind) for line in lines} == wanted
