@@ -55,7 +55,8 @@ def _judge(boxes: Sequence[Box], wires: Sequence[Line], findings: Sequence[Ranke
     """The worst level and the vectors of each line and box; a box takes over the level of its lines."""
     known = {item.fingerprint: item for item in findings}
     by_id = {box.id: box for box in boxes}
-    for part in (*boxes, *wires):
+    parts: list[Box | Line] = [*boxes, *wires]
+    for part in parts:
         found = [known[mark] for mark in part.findings if mark in known]
         levels = {item.rank.level for item in found}
         part.level = next((level for level in LEVELS if level in levels), "")
@@ -222,17 +223,10 @@ class _Layout:
         return self.gap if self.ways.layers[layer][0] == COLUMN else KNOT
 
     def _wish(self, name: str, beside: dict[str, list[str]] | None) -> float:
-        found = beside.get(name, ()) if beside is not None else (*self.order.left.get(name, ()), *self.order.right.get(name, ()))
+        found: Sequence[str] = beside.get(name, ()) if beside is not None else (*self.order.left.get(name, ()), *self.order.right.get(name, ()))
         if name not in self.boxes:  # a way keeps straight inside its lane, and turns only where it leaves it
             lane = self.order.lane[name]
             found = [other for other in found if self.order.lane[other] == lane]
-        return sum(self.centre[other] for other in found) / len(found) if found else self.centre[name]
-
-    def _gap(self, layer: int) -> float:
-        return self.gap if self.ways.layers[layer][0] == COLUMN else KNOT
-
-    def _wish(self, name: str, beside: dict[str, list[str]] | None) -> float:
-        found = beside.get(name, ()) if beside is not None else (*self.order.left.get(name, ()), *self.order.right.get(name, ()))
         return sum(self.centre[other] for other in found) / len(found) if found else self.centre[name]
 
     def _place(self, names: list[str], wanted: list[float], layer: int, low: float, high: float) -> None:
