@@ -397,13 +397,28 @@ def named(graph: FlowGraph, name: str) -> list[UnitRef]:
     if isinstance(declared, ClassRef):
         found = graph.resolver.method(declared, last)
         return [found] if found else []
-    if "/" in module or module:
+    if "/" in module:
+        exact = [unit for path in _by_stem(graph).get(module, ()) if isinstance(unit := graph.program.scope.get(path, {}).get(last), UnitRef)]
+        if exact:
+            return exact[:1]
+    if module:
         stem = module.rpartition("/")[2]
         for path in graph.program.stems.get(stem, ()):
             declared = graph.program.scope.get(path, {}).get(last)
             if isinstance(declared, UnitRef) and path.rsplit(".", 1)[0].endswith(module.lstrip("./")):
                 return [declared]
     return []
+
+
+def _by_stem(graph: FlowGraph) -> dict[str, list[str]]:
+    """Paths without their ending -> files that hold code."""
+    if "path-stems" not in graph.cache:
+        out: dict[str, list[str]] = {}
+        for path in sorted(graph.program.scope):
+            out.setdefault(path.rpartition(".")[0], []).append(path)
+        graph.cache["path-stems"] = out
+    found: dict[str, list[str]] = graph.cache["path-stems"]
+    return found
 
 
 _HOOK_SCHEDULERS = frozenset({"wp-cron", "action-scheduler"})

@@ -19,6 +19,8 @@ SCOPE = "symfony-services"
 SUBSCRIBED = "subscribed"
 """The option of a Binding whose methods are those that `getSubscribedEvents` (or `getHandledMessages`) names."""
 
+FUNCTIONS = "aws-lambda"
+"""The platform of Bindings whose handlers are functions of the cloud."""
 MAX_HANDLERS = 400
 """Handlers of one binding; a namespace that holds more is not a module's."""
 
@@ -34,7 +36,10 @@ def merge(graph: FlowGraph, found: Iterable[EntryPoint]) -> Iterator[EntryPoint]
     configuration's name and place are taken, with what the catalogue knows of the kind."""
     bound = list(find(graph))
     said = {(e.kind, e.unit.key): e for e in reversed(bound)}
+    placed = {e.unit.key for e in bound if e.platform == FUNCTIONS}
     for entry in found:
+        if entry.unit.key in placed and entry.known is not None and entry.known.symbol.name.startswith("def ") and (entry.kind, entry.unit.key) not in said:
+            continue  # the template says what calls this function
         other = said.get((entry.kind, entry.unit.key))
         if other is not None and entry.known is not None and entry.at == entry.unit.at(entry.unit.unit):
             for named in bound:

@@ -10,7 +10,7 @@ import posixpath
 import re
 from collections.abc import Iterator
 
-from flowaudit.scanner.facts import UNKNOWN_VALUE, Fact, Scalar
+from flowaudit.scanner.facts import UNKNOWN_VALUE, Binding, Fact, Scalar
 from flowaudit.scanner.harvest.queue_words import Block, Span, seconds
 from flowaudit.scanner.located import Node
 
@@ -19,6 +19,8 @@ LIMIT, VISIBILITY = 3, 30
 _SUB = re.compile(r"\$\{([A-Za-z0-9_.]+)\}")
 _PULLED = {"SQS": "queue", "DynamoDB": "stream", "Kinesis": "stream", "MSK": "stream", "SelfManagedKafka": "stream", "MQ": "queue", "DocumentDB": "stream"}
 _TECHNOLOGY = {"SQS": "sqs", "SNS": "sns", "DynamoDB": "dynamodb-streams", "Kinesis": "kinesis", "MSK": "kafka", "SelfManagedKafka": "kafka", "MQ": "rabbitmq"}
+_FRONT = {"Api": 29.0, "HttpApi": 30.0}
+"""Seconds after which API Gateway answers in a function's stead (quotas of REST and HTTP APIs: integration timeout)."""
 _PUSHED = frozenset({"SNS", "EventBridgeRule", "CloudWatchEvent", "S3", "EventBridge"})
 
 
@@ -93,6 +95,9 @@ def _resource(template: Template, name: str) -> Iterator[Fact]:
         if target is not None:
             limit(template, mapping, target.get("Properties", "Timeout"), place)
         yield from mapping.facts()
+        code = target.get("Properties", "CodeUri") or target.get("Properties", "Code") if target is not None else None
+        if target is not None and code is not None:
+            yield from bound(mapping, handler_path(template.folder, code, target.string("Properties", "Handler")), place, function)
 
 
 def _queue(template: Template, name: str, properties: Node | None, place: Span) -> Iterator[Fact]:
@@ -123,9 +128,14 @@ def _function(template: Template, name: str, properties: Node) -> Iterator[Fact]
     code = properties.get("CodeUri") or template.root.get("Globals", "Function", "CodeUri")
     for key, event in events.pairs if events is not None and events.kind == "map" else ():
         kind, inner = event.string("Type"), event.get("Properties")
-        if inner is None or (kind not in _PULLED and kind not in _PUSHED):
+        if inner is None or (kind not in _PULLED and kind not in _PUSHED and kind not in _FRONT):
             continue
         place = Span(key.start, key.end)
+        handler = properties.string("Handler") or template.root.string("Globals", "Function", "Handler")
+        if kind in _FRONT:
+            where = handler_path(template.folder, code, handler)
+            yield from fronted(where, name, inner.string("Method"), inner.string("Path"), _FRONT[kind], template, timeout, place)
+            continue
         block = Block("consumer", FORM, name, _TECHNOLOGY.get(kind, "aws-lambda-async"), place)
         if kind in _PULLED:
             source(template, block, inner, inner.get("Queue") or inner.get("Stream") or inner.get("Broker"), _PULLED[kind], place)
@@ -149,6 +159,33 @@ def _function(template: Template, name: str, properties: Node) -> Iterator[Fact]
         if code is not None and isinstance(code.value, str):
             block.put("code", posixpath.normpath(posixpath.join(template.folder, code.value)), span(code))
         yield from block.facts()
+        yield from bound(block, handler_path(template.folder, code, handler), place, name)
+
+
+def handler_path(folder: str, code: Node | None, handler: str) -> str:
+    """A handler as "folder/file.function", from its template's folder, its code's folder and the name in its settings; "" where it is not written."""
+    if not handler or UNKNOWN_VALUE in handler or "$" in handler or (code is not None and not isinstance(code.value, str)):
+        return ""
+    return posixpath.normpath(posixpath.join(folder, str(code.value) if code is not None else "", handler))
+
+
+def bound(block: Block, handler: str, place: Span, name: str) -> Iterator[Fact]:
+    """The tie between what a function consumes and its code."""
+    if handler:
+        queue = block.said("queue")
+        address = queue if isinstance(queue, str) and queue not in {"", UNKNOWN_VALUE} else name
+        yield Binding(*place, "queue", address, handler, "aws-lambda", options=(("repeat", "delivery"), ("failure", "redelivered")))
+
+
+def fronted(handler: str, name: str, method: str, path: str, front: float, template: Template, timeout: Node | None, place: Span,
+            default: float = LIMIT) -> Iterator[Fact]:
+    """A function behind API Gateway: a route with two limits around it."""
+    if handler:
+        block = Block("consumer", FORM, name, "aws-api-gateway", place).put("source", "http", place).put("front", front, place)
+        limit(template, block, timeout, place, default)
+        yield from block.facts()
+        address = f"{method.upper()} {path}".strip()
+        yield Binding(*place, "route", address or name, handler, "aws-lambda", options=(("repeat", "user"), ("failure", "shown")))
 
 
 def source(template: Template, block: Block, properties: Node, arn: Node | None, kind: str, place: Span) -> None:
@@ -175,10 +212,10 @@ def source(template: Template, block: Block, properties: Node, arn: Node | None,
         block.put("failure-target", template.name(failure.get("Destination")) or UNKNOWN_VALUE, span(failure))
 
 
-def limit(template: Template, block: Block, timeout: Node | None, place: Span) -> None:
+def limit(template: Template, block: Block, timeout: Node | None, place: Span, default: float = LIMIT) -> None:
     """The function's time limit."""
     if timeout is None:
-        block.put("limit-default", LIMIT, place)
+        block.put("limit-default", default, place)
     else:
         block.put("limit", template.number(timeout), span(timeout))
 

@@ -44,6 +44,10 @@ class Block:
         self._facts.append(Setting(*place, key, value, self.scope))
         return self
 
+    def said(self, key: str) -> Scalar:
+        """The last value put for a key, None for none."""
+        return next((f.value for f in reversed(self._facts) if isinstance(f, Setting) and f.key == key), None)
+
     def facts(self) -> Iterator[Fact]:
         """All settings, the declaration first."""
         yield from self._facts

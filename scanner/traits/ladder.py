@@ -14,6 +14,7 @@ from flowaudit.scanner.facts import FileFacts, Location, Scalar, Setting
 from flowaudit.scanner.graph import EntryPoint, FlowGraph
 from flowaudit.scanner.harvest.limit_words import split
 from flowaudit.scanner.traits.queues import Block, queues
+from flowaudit.scanner.wired import FUNCTIONS
 
 _ASIDE = re.compile(r"(?:^|[/_.-])(?:dev|devel|development|local|tests?|testing|ci|debug|xdebug|examples?|samples?|demo|e2e|dist)(?:[/_.-]|$)", re.IGNORECASE)
 """Files that no customer's request passes."""
@@ -168,9 +169,8 @@ def around_workers(graph: FlowGraph, entry: EntryPoint) -> list[Rung]:
     """What ends a job or a function that works too long: the setting of all workers of its technology, or of the function that it is."""
     if entry.kind not in {"task", "consumer", "webhook", "route", "schedule"}:
         return []
-    own = entry.options.get("limit")
     out = _function(graph, entry)
-    if out or own is not None:
+    if out:
         return out
     technology = entry.platform.partition("-")[0]
     found = [b for b in queues(graph).known("broker") + queues(graph).known("consumer") if technology and b.form == technology and "limit" in b.settings]
@@ -201,7 +201,7 @@ def functions(graph: FlowGraph) -> dict[str, list[Block]]:
     key = ("ladder", "functions")
     if key not in graph.cache:
         out: dict[str, list[Block]] = {}
-        bound = {(e.at.path, e.at.start): e.unit.key for e in graph.entries if e.platform == "aws-lambda"}
+        bound = {(e.at.path, e.at.start): e.unit.key for e in graph.entries if e.platform == FUNCTIONS}
         for block in queues(graph).known("consumer"):
             unit = bound.get((block.at.path, block.at.start))
             if unit is not None:

@@ -152,3 +152,36 @@ def test_a_call_above_all_workers_time_limit() -> None:
     assert found.related[0].at.path == "shop/settings.py"
     assert inversions({"shop/tasks.py": task.format(50), "shop/settings.py": settings}) == []
     assert inversions({"shop/tasks.py": task.format(90), "shop/settings.py": settings.replace("60", "LIMIT")}) == []
+
+
+SAM = (
+    "Resources:\n  Orders:\n    Type: AWS::Serverless::Function\n    Properties:\n      CodeUri: src/orders/\n      Handler: main.run\n      Timeout: {timeout}\n"
+    "      Events:\n        Queue:\n          Type: {event}\n"
+)
+SQS = "SQS\n          Properties:\n            Queue: !GetAtt OrderQueue.Arn\n"
+API = "Api\n          Properties:\n            Path: /orders\n            Method: post\n"
+HANDLER = "import requests\ndef run(event, context):\n    requests.post('https://erp.example.com/orders', json=event, timeout={0})\n"
+
+
+def test_a_function_is_tied_to_its_code_and_its_limits() -> None:
+    (found,) = inversions({"svc/template.yaml": SAM.format(timeout=20, event=SQS), "svc/src/orders/main.py": HANDLER.format(25)})
+    assert found.at.path == "svc/src/orders/main.py"
+    assert "the function's timeout allows 20 s" in found.message
+    assert found.path[0].at.path == "svc/template.yaml"
+    assert inversions({"svc/template.yaml": SAM.format(timeout=30, event=SQS), "svc/src/orders/main.py": HANDLER.format(25)}) == []
+    assert inversions({"svc/template.yaml": SAM.format(timeout=20, event=SQS), "other/src/orders/main.py": HANDLER.format(25)}) == []
+
+
+def test_a_gateway_waits_less_than_its_function_may_take() -> None:
+    (found,) = inversions({"template.yaml": SAM.format(timeout=60, event=API), "src/orders/main.py": HANDLER.format(40)})
+    assert "the gateway in front of the function allows 29 s" in found.message
+    assert [s.note.partition(":")[0] for s in found.related] == ["the gateway in front of the function", "the function's timeout"]
+
+
+def test_serverless_functions_are_tied_too() -> None:
+    config = "service: shop\nprovider:\n  timeout: 10\nfunctions:\n  order:\n    handler: src/order.run\n    events:\n      - {0}\n"
+    code = "import axios from 'axios'\nexport const run = async (event) => {\n  await axios.post('https://erp.example.com/orders', event, { timeout: 15000 })\n}\n"
+    for event in ("httpApi: 'POST /orders'", "sqs: arn:aws:sqs:eu-west-1:1:orders"):
+        (found,) = inversions({"serverless.yml": config.format(event), "src/order.ts": code})
+        assert (found.at.path, found.at.line) == ("src/order.ts", 3)
+    assert inversions({"serverless.yml": config.format("httpApi: 'POST /orders'").replace("10", "20"), "src/order.ts": code}) == []

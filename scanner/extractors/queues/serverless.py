@@ -5,11 +5,12 @@ A function's limit is 6 s unless it or the provider sets another. Source: Server
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterator
 
 from flowaudit.scanner.facts import UNKNOWN_VALUE, Fact, FileFacts, Skipped, Source
-from flowaudit.scanner.harvest.aws_resources import Template, blocks, span
+from flowaudit.scanner.harvest.aws_resources import Template, blocks, bound, fronted, handler_path, span
 from flowaudit.scanner.harvest.queue_words import Block, Span, seconds
 from flowaudit.scanner.located import LocatedError, Node, file_facts, load_yaml
 
@@ -19,6 +20,7 @@ SNIFF = re.compile(r"^(?:functions|resources)\s*:", re.MULTILINE)
 VERSION = 1
 
 LIMIT = 6
+_FRONT = {"http": 29.0, "httpApi": 30.0}
 _EVENTS = {"sqs": ("queue", "sqs"), "stream": ("stream", "stream"), "sns": ("async", "sns"), "eventBridge": ("async", "aws-lambda-async"),
            "rabbitmq": ("queue", "rabbitmq"), "kafka": ("stream", "kafka"), "msk": ("stream", "kafka")}  # fmt: skip
 
@@ -32,7 +34,7 @@ def extract(source: Source) -> FileFacts:
     facts: list[Fact] = []
     for root in documents:
         resources = root.get("resources", "Resources")
-        template = Template(root, resources, "")
+        template = Template(root, resources, posixpath.dirname(source.path))
         facts.extend(blocks(template))
         functions = root.get("functions")
         for key, function in functions.pairs if functions is not None and functions.kind == "map" else ():
@@ -41,6 +43,8 @@ def extract(source: Source) -> FileFacts:
                 for kind, inner in event.pairs if event.kind == "map" else ():
                     if kind.text in _EVENTS:
                         facts.extend(_event(template, root, key, function, kind, inner))
+                    elif kind.text in _FRONT:
+                        facts.extend(_front(template, root, key, function, kind, inner))
     return file_facts(source, facts)
 
 
@@ -72,3 +76,13 @@ def _event(template: Template, root: Node, key: Node, function: Node, kind: Node
         number = seconds(timeout.value)
         block.put("limit", number if number is not None else UNKNOWN_VALUE, span(timeout))
     yield from block.facts()
+    yield from bound(block, handler_path(template.folder, None, function.string("handler")), place, key.text)
+
+
+def _front(template: Template, root: Node, key: Node, function: Node, kind: Node, inner: Node) -> Iterator[Fact]:
+    method, path = inner.string("method"), inner.string("path")
+    if inner.kind == "scalar":
+        method, _, path = inner.text.partition(" ")
+    timeout = function.get("timeout") or root.get("provider", "timeout")
+    handler = handler_path(template.folder, None, function.string("handler"))
+    yield from fronted(handler, key.text, method, path, _FRONT[kind.text], template, timeout, Span(kind.start, kind.end), LIMIT)
