@@ -20,7 +20,7 @@ def render(report: Report) -> str:
     data = msgspec.to_builtins(report)
     data["findings"] = [_finding(item) for item in report.findings]
     data["suppressed"] = [_finding(item) for item in report.suppressed]
-    for key in ("systems", "entries", "schedules", "nodes", "edges"):
+    for key in ("systems", "entries", "schedules", "queues", "webhooks", "ladders", "nodes", "edges"):
         data[key] = [_located(item) for item in data[key]]
     data["skipped"] = [{"path": s.path, "line": s.line, "reason": s.reason, "by": s.by} for s in report.skipped]
     data = _clean({"format": FORMAT, "tool": "flowaudit", **data})
@@ -37,7 +37,7 @@ def _place(value: object) -> object:
 
 def _located(item: dict[str, Any]) -> dict[str, Any]:
     """An inventory's item with its packed locations spelt out."""
-    out = dict(item)
+    out = {key: [_located(part) if isinstance(part, dict) else part for part in value] if isinstance(value, list | tuple) else value for key, value in item.items()}
     if "at" in out:
         out["at"] = _place(out["at"])
     if isinstance(out.get("evidence"), list | tuple):

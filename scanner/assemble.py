@@ -16,8 +16,11 @@ from flowaudit.scanner.report import EntryItem, ScheduleItem, SystemItem
 from flowaudit.scanner.rule import Finding
 from flowaudit.scanner.traits.guards import guards_of
 from flowaudit.scanner.traits.jobs import jobs
+from flowaudit.scanner.traits.ladder_report import ladder_items
+from flowaudit.scanner.traits.queue_report import queue_items
 from flowaudit.scanner.traits.schedule_words import words_of
 from flowaudit.scanner.traits.status_report import state_machines, status_tables
+from flowaudit.scanner.traits.webhook_report import webhook_items
 
 MAX_EVIDENCE = 12
 
@@ -35,6 +38,9 @@ def report_parts(graph: FlowGraph, findings: Sequence[Finding] = ()) -> dict[str
         "systems": systems,
         "entries": entries,
         "schedules": schedules,
+        "queues": queue_items(graph),
+        "webhooks": webhook_items(graph),
+        "ladders": ladder_items(graph),
         "nodes": nodes,
         "edges": edges,
         "status_tables": status_tables(graph),

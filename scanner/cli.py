@@ -24,7 +24,7 @@ examples:
 
 exit codes: 0 done, 1 --fail-on reached, 2 incomplete or failed
 """
-_FIRST = ("scan", "baseline", "rules", "explain", "facts", "init", "map", "flow", "schedules")
+_FIRST = ("scan", "baseline", "rules", "explain", "facts", "init", "map", "flow", "schedules", "queues", "webhooks")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -7,6 +7,8 @@ says that it is queued, else "calls": listeners run inside the call. Names with 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from flowaudit.scanner.calls import place
 from flowaudit.scanner.catalog import Known
 from flowaudit.scanner.entries import literal
@@ -29,6 +31,22 @@ _NAMED = frozenset({"event", "hook", "consumer", "task", "topic"})
 """Kinds of entry points whose name is a message's address."""
 
 
+@dataclass(slots=True, eq=False)
+class Published:
+    """A call that hands something to a queue, topic or hook by its name."""
+
+    name: str
+    unit: UnitRef
+    event: Event
+    known: Known
+
+
+def published(graph: FlowGraph) -> list[Published]:
+    """The calls that publish to a constant name, in order, whether or not something in view reads it."""
+    found: list[Published] = graph.cache.get(("messages", "published"), [])
+    return found
+
+
 def connect(graph: FlowGraph) -> None:
     """Add the edges from senders to handlers; to be called when the entry points are known."""
     by_class = _by_class(graph)
@@ -45,10 +63,9 @@ def connect(graph: FlowGraph) -> None:
                 continue
             if by_class and _may_send(call):
                 _message(graph, unit, event, call, by_class)
-            if by_name:
-                known = graph.resolver.known(unit, event)
-                if known is not None and known.symbol.topic and known.symbol.role in {"enqueue", "publish", "pure"}:
-                    _topic(graph, unit, event, call, known, by_name)
+            known = graph.resolver.known(unit, event)
+            if known is not None and known.symbol.topic and known.symbol.role in {"enqueue", "publish", "pure"}:
+                _topic(graph, unit, event, call, known, by_name)
 
 
 def _may_send(call: Call) -> bool:
@@ -70,6 +87,8 @@ def _topic(graph: FlowGraph, unit: UnitRef, event: Event, call: Call, known: Kno
     for where in known.symbol.topic:
         expr = place(call, where)
         name = _text(graph, expr, unit) if expr is not None else ""
+        if name and known.symbol.role != "pure":
+            graph.cache.setdefault(("messages", "published"), []).append(Published(name, unit, event, known))
         found = by_name.get(name, ()) if name else ()
         if not found:
             continue

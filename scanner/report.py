@@ -95,6 +95,72 @@ class ScheduleItem(msgspec.Struct, frozen=True):
     """What speaks for a long run: open loops, calls to systems."""
 
 
+class Party(msgspec.Struct, frozen=True, order=True):
+    """A place that takes part: code or a setting that publishes, consumes, subscribes, sets a limit."""
+
+    name: str
+    at: Location
+    note: str = ""
+
+
+class QueueItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A queue, topic or stream with who writes and reads it. Words are for a reader; "" = nothing is known. `carries`: order | catalogue | "" (by names)."""
+
+    name: str
+    technology: str
+    at: Location
+    publishers: tuple[Party, ...] = ()
+    consumers: tuple[Party, ...] = ()
+    delivery: str = ""
+    ack: str = ""
+    redelivery: str = ""
+    dead_letters: str = ""
+    dead_letter_readers: tuple[Party, ...] = ()
+    limits: tuple[tuple[str, str], ...] = ()
+    """(what, limit with its unit), the redelivery first."""
+    prefetch: str = ""
+    durability: str = ""
+    expiry: str = ""
+    carries: str = ""
+
+
+class WebhookItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A webhook. `direction` in: a partner calls this shop; out: this shop calls others.
+
+    In: `system` sends; `handled`, `subscribed` are event names with their places, `unhandled` subscribed without a handler, `unsubscribed` handled and never asked
+    for (where a subscription is in view); `verification`, `deduplication`, `failure` (the answer when the work fails) and `before_answer` (what is done before it)
+    are words. Out: `retries`, `signing`, `dead_end` (what becomes of one that is never delivered)."""
+
+    direction: str
+    name: str
+    at: Location
+    system: str = ""
+    handled: tuple[Party, ...] = ()
+    subscribed: tuple[Party, ...] = ()
+    unhandled: tuple[str, ...] = ()
+    unsubscribed: tuple[str, ...] = ()
+    verification: str = ""
+    deduplication: str = ""
+    failure: str = ""
+    before_answer: tuple[str, ...] = ()
+    deadline: str = ""
+    delivery: str = ""
+    retries: str = ""
+    signing: str = ""
+    timeout: str = ""
+    dead_end: str = ""
+
+
+class LadderItem(msgspec.Struct, frozen=True, kw_only=True):
+    """The limits around one flow from the outside in, and the longest call inside; `fits` says whether each outer one is longer than what it waits for."""
+
+    name: str
+    at: Location
+    rungs: tuple[Party, ...]
+    longest: str = ""
+    fits: bool = True
+
+
 class MapNode(msgspec.Struct, frozen=True, order=True):
     """A node of the flow map: `lane` is storefront | payment | order | erp | fulfilment | notification | other."""
 
@@ -225,6 +291,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     systems: tuple[SystemItem, ...] = ()
     entries: tuple[EntryItem, ...] = ()
     schedules: tuple[ScheduleItem, ...] = ()
+    queues: tuple[QueueItem, ...] = ()
+    webhooks: tuple[WebhookItem, ...] = ()
+    ladders: tuple[LadderItem, ...] = ()
     nodes: tuple[MapNode, ...] = ()
     edges: tuple[MapEdge, ...] = ()
     status_tables: tuple[StatusTable, ...] = ()

@@ -50,14 +50,14 @@ def _own(graph: FlowGraph, entry: EntryPoint) -> list[Rung]:
             scope = graph.program.module_unit(entry.unit.path) or entry.unit
             number = _number(graph, expr, scope) if expr is not None else None
             if number is not None:
-                found.append(Rung(number / (1000 if symbol.unit == "ms" else 1), f"the {entry.kind}'s {place}", entry.at))
+                found.append(Rung(number / (1000 if symbol.unit == "ms" else 1), f"the {entry.kind}'s {place}", entry.at, own=True))
     owner = entry.unit.owner
     if owner is not None and entry.kind in {"task", "consumer"}:
         for assigned in owner.cls.fields:
             if last_name(assigned.target) in _FIELDS:
                 number = _number(graph, assigned.value, entry.unit)
                 if number is not None:
-                    found.append(Rung(number, f"the job's {last_name(assigned.target)}", entry.unit.at(assigned)))
+                    found.append(Rung(number, f"the job's {last_name(assigned.target)}", entry.unit.at(assigned), own=True))
     return found
 
 
@@ -82,8 +82,8 @@ def _sender(graph: FlowGraph, entry: EntryPoint) -> Rung | None:
 
 
 def inversions(graph: FlowGraph) -> Iterator[Inversion]:
-    """The calls that one waiter's limit cannot hold, the longest for each entry point. A limit that only the library's default sets counts where the waiter's
-    own limit is written in the code."""
+    """The calls that one waiter's limit cannot hold, the longest for each entry point. A limit that only the library's default sets counts where the
+    entry point states its own: most right projects leave both at their defaults."""
     seen: set[str] = set()
     for entry in graph.entries:
         if entry.unit.path not in graph.judged or entry.unit.key in seen:
@@ -93,7 +93,7 @@ def inversions(graph: FlowGraph) -> Iterator[Inversion]:
             continue
         best: Inversion | None = None
         for site in graph.sites_below(entry.unit):
-            found = _takes(graph, site, entry, rungs)
+            found = _passes(graph, site, entry, rungs)
             if found is not None and (best is None or found.seconds > best.seconds):
                 best = found
         if best is not None:
@@ -101,7 +101,22 @@ def inversions(graph: FlowGraph) -> Iterator[Inversion]:
             yield best
 
 
-def _takes(graph: FlowGraph, site: Site, entry: EntryPoint, rungs: list[Rung]) -> Inversion | None:
+@dataclass(slots=True, eq=False)
+class Span:
+    """How long a call may take: `seconds` in all, of `attempts` tries with `timeout` each and `pauses` between them. `defaulted`: only the library says so;
+    `explicit`: the attempts are written in the code."""
+
+    site: Site
+    timeout: float
+    attempts: float
+    pauses: float
+    seconds: float
+    defaulted: bool
+    explicit: bool
+
+
+def takes(graph: FlowGraph, site: Site, entry: EntryPoint) -> Span | None:
+    """How long a call below an entry point may take; None when it has no limit or none that could be read."""
     trait = timeout_of(graph, site)
     if trait.state != "present" or trait.value is None:
         return None
@@ -115,12 +130,24 @@ def _takes(graph: FlowGraph, site: Site, entry: EntryPoint, rungs: list[Rung]) -
             pauses += (policy.attempts - 1) * (policy.pause or 0.0) * attempts
             attempts *= policy.attempts
             explicit = explicit or not policy.default
-    total = timeout * attempts + pauses
-    passed = [r for r in rungs if r.seconds is not None and total > r.seconds and not (trait.default and (r.at is None or r.defaulted) and not explicit)]
+    return Span(site, timeout, attempts, pauses, timeout * attempts + pauses, trait.default, explicit)
+
+
+def longest(graph: FlowGraph, entry: EntryPoint) -> Span | None:
+    """The call below an entry point that may take longest, library defaults left out."""
+    found = [s for site in graph.sites_below(entry.unit) if (s := takes(graph, site, entry)) is not None and (not s.defaulted or s.explicit)]
+    return max(found, key=lambda s: s.seconds, default=None)
+
+
+def _passes(graph: FlowGraph, site: Site, entry: EntryPoint, rungs: list[Rung]) -> Inversion | None:
+    span = takes(graph, site, entry)
+    if span is None:
+        return None
+    passed = [r for r in rungs if r.seconds is not None and span.seconds > r.seconds and (r.own or span.explicit or not span.defaulted)]
     if not passed:
         return None
     shortest = min(passed, key=lambda r: r.seconds or 0.0)
-    return Inversion(site, entry, shortest, tuple(rungs), timeout, attempts, pauses, total, trait.default)
+    return Inversion(site, entry, shortest, tuple(rungs), span.timeout, span.attempts, span.pauses, span.seconds, span.defaulted)
 
 
 def _inside(graph: FlowGraph, site: Site, top: UnitRef) -> list[Policy]:

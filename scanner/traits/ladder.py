@@ -32,6 +32,8 @@ class Rung:
     at: Location | None
     setting: str = ""
     defaulted: bool = False
+    own: bool = False
+    """The entry point itself states it."""
 
     @property
     def note(self) -> str:

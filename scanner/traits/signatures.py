@@ -46,7 +46,7 @@ def below(graph: FlowGraph, unit: UnitRef) -> list[UnitRef]:
 
 
 def _weak(graph: FlowGraph, unit: UnitRef) -> Iterator[Suspect]:
-    macs = [e for e in unit.flow.calls if isinstance(e.node, Call) and _makes_mac(graph, unit, e)]
+    macs = [e for e in unit.flow.calls if isinstance(e.node, Call) and makes_mac(graph, unit, e)]
     for event in unit.flow.events:
         for expr in exprs(event):
             for part in walk(expr):
@@ -73,7 +73,8 @@ def _weak(graph: FlowGraph, unit: UnitRef) -> Iterator[Suspect]:
     yield from _window(graph, unit, macs)
 
 
-def _makes_mac(graph: FlowGraph, unit: UnitRef, event: Event) -> bool:
+def makes_mac(graph: FlowGraph, unit: UnitRef, event: Event) -> bool:
+    """Whether a call works out a message authentication code."""
     call = event.node
     assert isinstance(call, Call)
     known = graph.resolver.known(unit, event)
