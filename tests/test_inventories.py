@@ -156,3 +156,13 @@ def test_the_report_holds_the_inventories_with_places_spelt_out(tmp_path: Path, 
     orders = next(q for q in data["queues"] if q["name"] == "Orders")
     assert orders["at"]["line"] == 4
     assert orders["consumers"][0]["at"]["path"] == "template.yaml"
+
+
+def test_the_brief_shows_them_and_client_text_cannot_act(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "template.yaml").write_text(SAM.replace("  Orders:", '  "Or|ders":').replace("!GetAtt Orders.Arn", '!GetAtt "Or|ders.Arn"'))
+    (tmp_path / "hooks.py").write_text(HOOK.format(event="request.get_json()"))
+    cli.main(["scan", str(tmp_path), "--no-cache", "--quiet", "--format", "brief", "-o", "-"])
+    said = capsys.readouterr().out
+    assert "### Queues and topics" in said
+    assert "Or\\|ders" in said
+    assert "### Webhooks that partners call" in said

@@ -1,4 +1,4 @@
-"""Inventories of a brief as Markdown: systems, entry points folded, queues, schedules; and what is watched today."""
+"""Inventories of a brief as Markdown: systems, entry points folded, messaging, schedules; and what is watched today."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import Counter
 
 from flowaudit.scanner.brief import story
 from flowaudit.scanner.brief.markdown import bullets, cut, place, spot, table, text
+from flowaudit.scanner.brief.messaging import messaging
 from flowaudit.scanner.brief.texts import WORDS
 from flowaudit.scanner.report import Report, ScheduleItem
 
@@ -25,8 +26,8 @@ _PROMETHEUS = """\
 
 
 def inventories(report: Report) -> list[str]:
-    """Systems, entry points and queues."""
-    parts = ["## Inventories"] if report.systems or report.entries else []
+    """Systems, entry points, queues, webhooks and limits."""
+    parts = ["## Inventories"] if report.systems or report.entries or report.queues or report.webhooks or report.ladders else []
     if report.systems:
         rows = []
         for item in story.by_weight(report)[: 4 * ROWS]:
@@ -53,10 +54,7 @@ def inventories(report: Report) -> list[str]:
         parts += ["### Entry points", f"By kind and folder, those that reach other systems first. In all: {counts}."]
         parts.append(table(("Kind", "Folder", ">Number", "Such as", "Reaches"), rows))
         parts.append(f"{len(groups) - ROWS} more groups stand in findings.json." if len(groups) > ROWS else "")
-    queues = [node for node in report.nodes if node.kind in {"queue", "topic"}]
-    if queues:
-        named = ((text(cut(n.label, 80)), n.kind, spot(n.at) if n.at else "") for n in queues[:ROWS])
-        parts += ["### Queues and topics", table(("Name", "Kind", "Where"), named)]
+    parts += messaging(report)
     if report.schedules:
         own = [item for item in report.schedules if item.platform != "github-actions"]
         builds = len(report.schedules) - len(own)
