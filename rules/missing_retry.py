@@ -33,12 +33,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from flowaudit.scanner.facts import Location
 from flowaudit.scanner.graph import FlowGraph
+from flowaudit.scanner.program import UnitRef
 from flowaudit.scanner.rule import Finding, Rule, Step
 from flowaudit.scanner.traits.dead_ends import rate_limits_dropped, refused_redeliveries
 from flowaudit.scanner.traits.exposure import entry_label, lowered
+from flowaudit.scanner.traits.keyed import KeyedClient, keyed_clients, keyed_wrappers
 from flowaudit.scanner.traits.off_target import OffTarget, off_targets
-from flowaudit.scanner.traits.one_attempt import OneAttempt, broken_chains, keyed_wrappers, single
+from flowaudit.scanner.traits.one_attempt import OneAttempt, broken_chains, single
 
 RULE = Rule(
     id="missing-retry",
@@ -80,24 +83,24 @@ def check(graph: FlowGraph) -> Iterator[Finding]:
             graph, "rate-limit", dropped.unit, dropped.at, f"a rate limit ({dropped.what}) is told apart here and then dropped: nothing waits and asks again",
             "rate", (), "sleep, retry or re-enqueue in the handler; retries around it",
         )  # fmt: skip
+    told: set[Location] = set()
+    for client in keyed_clients(graph):
+        told.update(s.at() for s in client.sites)
+        yield _client(graph, client)
     for keyed in keyed_wrappers(graph):
         unit = keyed.unit
-        yield _plain(
-            graph, "", unit, unit.at(keyed.send),
-            "each request carries an idempotency key, so it may be repeated safely, but nothing repeats it: a dropped connection fails the order", "keyed",
-            (Step(unit.at(keyed.key), "the key is set here"),), "loops, decorators and retries of the client around the call",
-        )  # fmt: skip
+        if unit.at(keyed.send) not in told:
+            yield _plain(
+                graph, "", unit, unit.at(keyed.send),
+                "each request carries an idempotency key, so it may be repeated safely, but nothing repeats it: a dropped connection fails the order", "keyed",
+                (Step(keyed.key, "the key is set here"),), "loops, decorators and retries of the client around the call",
+            )  # fmt: skip
     yield from _single(graph, spoken)
 
 
 def _plain(
-    graph: FlowGraph, variant: str, unit: object, at: object, what: str, fault: str, related: tuple[Step, ...], looked: str
+    graph: FlowGraph, variant: str, unit: UnitRef, at: Location, what: str, fault: str, related: tuple[Step, ...], looked: str
 ) -> Finding:
-    from flowaudit.scanner.facts import Location
-    from flowaudit.scanner.program import UnitRef
-
-    assert isinstance(unit, UnitRef)
-    assert isinstance(at, Location)
     steps = graph.path_to(unit)
     return Finding(
         rule=RULE.id,
@@ -113,6 +116,30 @@ def _plain(
         entry=entry_label(graph.reached(unit)),
         fix=RULE.remedy,
     )
+
+
+def _client(graph: FlowGraph, client: KeyedClient) -> Finding:
+    sites = client.sites
+    first = sites[0]
+    many = f"{len(sites)} writes" if len(sites) > 1 else "a write"
+    return Finding(
+        rule=RULE.id,
+        at=client.at,
+        message=(
+            f"{client.name[:1].upper()}{client.name[1:]} is set up without retries, and nothing else repeats {many} that it sends with an idempotency key ({first.name}): "
+            "a dropped connection fails the order, although the write may be sent again safely."
+        ),
+        confidence="medium",
+        vector="lost",
+        key=f"{client.unit.unit.name}|{client.name}|keyed client",
+        related=tuple(Step(s.at(), f"{s.name} carries a key and is tried once") for s in sites[:20]),
+        looked=("the client's own retries in the locked version", "retry settings of the whole process", "adapters and middleware", "loops and decorators around the calls"),
+        system=first.system,
+        stage=first.stage,
+        entry=entry_label(graph.reached(first.unit)),
+        places=len(sites),
+        fix="Switch on the client's own retries (they repeat the same key), or mount a retry adapter on it.",
+    )  # fmt: skip
 
 
 def _off_target(graph: FlowGraph, off: OffTarget) -> Finding:

@@ -79,7 +79,8 @@ class Symbol(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     system's call. unit: of `timeout`, `connect` and `pause` values (a place that ends in `_MS` is milliseconds whatever it says).
     counts: what an `attempts` value counts (3 retries are 4 attempts). A key of a table may also be written as a constant: "2.TIMEOUT" also means
     `RequestOptions::TIMEOUT => 5`. For `configure` symbols that set one option a call (curl_setopt), the places are the option's names.
-    value: what the name itself says (a log level, an HTTP verb, an entry kind, "unlimited", "zero"). instance: class of the result.
+    value: what the name itself says (a log level, an HTTP verb, an entry kind, "unlimited", "zero"; "process": a `configure` symbol sets it for the
+    whole process, and the place "=" is what is assigned to the name). instance: class of the result.
     handler: where a handler, wrapped function or adapter is found; for an entry that is a base class, the methods that the framework calls.
     limit: default limit of this very call in seconds when it differs from the entry's. receivers: for `?.name`.
     record/stage: what it is about. system: id of the system that it calls. repeat: what repeats an entry point (delivery, schedule, retry, user).

@@ -205,17 +205,23 @@ def _effect(graph: FlowGraph, call: Call, known: Known, unit: UnitRef) -> str:
         verb = place(call, where)
         if verb is None:
             continue
-        for value in graph.resolver.values(verb, unit):
-            if value.kind == "expr" and isinstance(value.ref, tuple) and isinstance(value.ref[1], Const):
-                word = str(value.ref[1].value).upper()
-                return "read" if word in _READS else "idempotent-write" if word in _IDEMPOTENT else "write"
-        return ""
+        return _strongest(graph, verb, unit)
     if any(place(call, where) is not None for where in known.symbol.body):
         return "write"
     table = next((t for where in known.symbol.method if (t := _option_table(call, where)) is not None), None)
     if table is not None:  # the verb may stand in a table that was built elsewhere
         return _verb_of(graph, table, known, unit)
     return known.symbol.effect or ("read" if known.symbol.method else "")
+
+
+def _strongest(graph: FlowGraph, verb: Expr, unit: UnitRef) -> str:
+    """The effect of a verb; of a wrapper that is handed several, what the strongest of them does. "" when none is known."""
+    said = {
+        "read" if (word := str(v.ref[1].value).upper()) in _READS else "idempotent-write" if word in _IDEMPOTENT else "write"
+        for v in graph.resolver.values(verb, unit)
+        if v.kind == "expr" and isinstance(v.ref, tuple) and isinstance(v.ref[1], Const)
+    }
+    return next((effect for effect in ("write", "idempotent-write", "read") if effect in said), "")
 
 
 def _option_table(call: Call, where: str | int) -> Expr | None:
@@ -235,11 +241,7 @@ def _verb_of(graph: FlowGraph, table: Expr, known: Known, unit: UnitRef) -> str:
     for where, literal in tables:
         verb = next((v for k in keys if (v := in_table(literal, k)) is not None), None)
         if verb is not None:
-            for value in graph.resolver.values(verb, where):
-                if isinstance(value.ref, tuple) and isinstance(value.ref[1], Const):
-                    word = str(value.ref[1].value).upper()
-                    return "read" if word in _READS else "idempotent-write" if word in _IDEMPOTENT else "write"
-            return ""
+            return _strongest(graph, verb, where)
         if any(in_table(literal, str(b).partition(".")[2]) is not None for b in known.symbol.body if "." in str(b)):
             return "write"
     return known.symbol.effect or "read"

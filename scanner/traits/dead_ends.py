@@ -44,14 +44,16 @@ def refused_redeliveries(graph: FlowGraph) -> Iterator[Refused]:
                 if leave.order > first.order:
                     continue
                 wanted = _wanted(leave.guards[-1].test)
-                written = _written(handler.inner, wanted)
+                written = _written(graph, unit, handler.inner, wanted) if wanted else ""
                 if wanted and written:
                     yield Refused(unit, unit.file.locate(handler.start, handler.end), unit.at(leave.guards[-1].test), written, " or ".join(sorted(wanted)))
                     break
 
 
 def _wanted(test: Expr) -> set[str]:
-    """The states that `if state != A and state != B: return` lets through, as the last names of constants."""
+    """The states that `if state != A and state != B: return` lets through, as constants; of an `or`, the part that asks the state decides."""
+    if isinstance(test, Op) and test.op == "or":
+        return next((found for part in test.operands if (found := _wanted(part))), set())
     out: set[str] = set()
     parts = test.operands if isinstance(test, Op) and test.op == "and" else (test,)
     for part in parts:
@@ -68,8 +70,8 @@ def _constant(expr: Expr) -> str:
     return str(expr.value) if isinstance(expr, Const) and isinstance(expr.value, str) and expr.value.replace("_", "").isalpha() else ""
 
 
-def _written(events: list[Event], wanted: set[str]) -> str:
-    """A state of the same kind that the handler writes and that is not among those wanted."""
+def _written(graph: FlowGraph, unit: UnitRef, events: list[Event], wanted: set[str], depth: int = 0) -> str:
+    """A state of the same kind that the handler (or a helper that it calls) writes and that is not among those wanted."""
     bases = {w.rpartition(".")[0] for w in wanted if "." in w}
     for event in events:
         if event.kind not in {"call", "assign"}:
@@ -80,6 +82,11 @@ def _written(events: list[Event], wanted: set[str]) -> str:
                 continue
             if (name.rpartition(".")[0] in bases if "." in name else False) and name not in wanted:
                 return name
+        for edge in graph.edge_of(unit, event) if depth < 1 else ():
+            if edge.kind == "calls" and edge.certainty == "sure":
+                found = _written(graph, edge.head, edge.head.flow.events, wanted, depth + 1)
+                if found:
+                    return found
     return ""
 
 

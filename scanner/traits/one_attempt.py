@@ -1,4 +1,4 @@
-"""Work that gets one attempt: a background flow whose call fails for good, a wrapper that sends keys yet never repeats, a job that ends its own chain."""
+"""Work that gets one attempt: a background flow whose call fails for good, a job that ends its own chain."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from flowaudit.scanner.facts import Assign, Call, Const, Index, Op, Table
+from flowaudit.scanner.facts import Call, Op
 from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.flow.failure import caught
-from flowaudit.scanner.flow.uses import walk
 from flowaudit.scanner.graph import Edge, EntryPoint, FlowGraph, Site
 from flowaudit.scanner.program import UnitRef, last_name
 from flowaudit.scanner.rule import Step
@@ -20,7 +19,6 @@ from flowaudit.scanner.traits.retry_loops import FAILURE
 from flowaudit.scanner.traits.spoken import words
 
 MAX_DEPTH = 6
-_SEND = re.compile(r"request|send|post|call|execute|dispatch|remote|fetch", re.IGNORECASE)
 _SCHEDULE = re.compile(r"schedule|enqueue|requeue|re_?queue|queue_", re.IGNORECASE)
 _ERRORS = re.compile(r"is_wp_error|err|fail|exception", re.IGNORECASE)
 _COMMON = frozenset({"the", "get", "set", "do", "run", "handle", "process", "schedule", "single", "action", "event", "wp", "as", "async", "next", "and"})
@@ -79,54 +77,6 @@ def _matters(site: Site, entry: EntryPoint) -> bool:
 def is_caught(unit: UnitRef, event: Event) -> bool:
     """Whether a handler of the unit takes the failure of an event and does not let it out."""
     return any(handler.broad and not handler.raises and any(e is event for e in handler.tried) for handler in caught(unit.flow))
-
-
-# ---- a wrapper with keys ---------------------------------------------------------------------------------------------------------
-@dataclass(slots=True, eq=False)
-class Keyed:
-    """A wrapper that sends an idempotency key with each write: the key's place, the call that sends it."""
-
-    unit: UnitRef
-    key: Event
-    send: Event
-
-
-def keyed_wrappers(graph: FlowGraph) -> Iterator[Keyed]:
-    """Wrappers that set an `Idempotency-Key` header on what they send, where nothing in them or around them repeats the sending."""
-    for unit in graph.units():
-        found = _keyed(unit)
-        if found is None or around(graph, unit, found.send) or is_caught(unit, found.send):
-            continue
-        sites = graph.sites_in(unit)
-        policies = [client_policy(graph, s) for s in sites if s.event is found.send]
-        if any(p is not None and (p.open or p.attempts is None or p.attempts > 1) for p in policies):
-            continue
-        yield found
-
-
-def _keyed(unit: UnitRef) -> Keyed | None:
-    for event in unit.flow.events:
-        if event.kind != "assign" or not isinstance(event.node, Assign):
-            continue
-        target = event.node.target
-        holder = ""
-        if isinstance(target, Index) and isinstance(target.key, Const) and _is_key(target.key.value):
-            holder = last_name(target.base)
-        elif isinstance(event.node.value, Table) and any(isinstance(p.key, Const) and _is_key(p.key.value) for p in event.node.value.pairs):
-            holder = last_name(target)
-        if not holder:
-            continue
-        for later in unit.flow.calls:
-            call = later.node
-            assert isinstance(call, Call)
-            if later.order > event.order and _SEND.search(last_name(call.callee)) and later.use in {"assigned", "returned"}:
-                if any(last_name(part) == holder for a in call.args for part in walk(a.value)):
-                    return Keyed(unit, event, later)
-    return None
-
-
-def _is_key(value: object) -> bool:
-    return isinstance(value, str) and value.lower().replace("-", "").replace("_", "") == "idempotencykey"
 
 
 # ---- a job that ends its own chain -----------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from flowaudit.scanner.facts import Assign, Attr, Call, Const, Expr, Items, Loca
 from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.graph import FlowGraph, Site
 from flowaudit.scanner.program import UnitRef, dotted, last_name
+from flowaudit.scanner.traits.process_settings import process_settings
 from flowaudit.scanner.traits.retry_loops import Repeat, repeats_in
 from flowaudit.scanner.traits.timeout import construction
 from flowaudit.scanner.traits.values import Options, constants
@@ -300,7 +301,8 @@ def _stack(graph: FlowGraph, unit: UnitRef, expr: Expr) -> Policy:
 
 def _changed(graph: FlowGraph, site: Site, owner: str) -> Policy | None:
     """`session.mount("https://", HTTPAdapter(max_retries=Retry(...)))`, `axiosRetry(client, {...})`."""
-    if not owner:
+    built = construction(graph, site)
+    if not owner and built is None:
         return None
     units = [site.unit]
     at = site.unit.outer
@@ -309,8 +311,7 @@ def _changed(graph: FlowGraph, site: Site, owner: str) -> Policy | None:
         at = at.outer
     if owner.startswith(("self.", "cls.")) and site.unit.owner is not None:
         units.extend(m for m in site.unit.owner.methods.values() if m not in units)
-    built = construction(graph, site)
-    names = {owner}
+    names = {owner} - {""}
     if built is not None and built[0] not in units:
         units.append(built[0])
         names |= {n for n, events in built[0].flow.assigns.items() if any(isinstance(e.node, Assign) and e.node.value is built[1] for e in events)}
@@ -351,36 +352,23 @@ def _adapter(graph: FlowGraph, unit: UnitRef, expr: Expr) -> Policy | None:
     return None
 
 
-_SETTINGS = {"max_network_retries": 1, "maxNetworkRetries": 1}
-
-
 def _process_wide(graph: FlowGraph, site: Site) -> Policy | None:
-    """A retry setting of the whole process: `stripe.max_network_retries = 2`, `Stripe::setMaxNetworkRetries(2)`."""
+    """A retry setting of the whole process: `stripe.max_network_retries = 2`, `Stripe::setMaxNetworkRetries(2)`; memoised."""
     key = ("retry-process", site.known.entry.id, site.unit.language)
     if key not in graph.cache:
-        graph.cache[key] = _find_setting(graph, site)
+        graph.cache[key] = None
+        for setting in process_settings(graph, site.known.entry.id, site.unit.language):
+            node = setting.event.node
+            if not setting.known.symbol.attempts:
+                continue
+            if isinstance(node, Assign):
+                tries = count(graph, setting.unit, node.value, setting.known)
+                graph.cache[key] = Policy("client", setting.unit, setting.unit.at(node), tries, None, open=tries is None)
+            elif isinstance(node, Call):
+                graph.cache[key] = policy(graph, setting.unit, node, setting.known, "client", setting.unit.at(node))
+            break
     found: Policy | None = graph.cache[key]
     return found
-
-
-def _find_setting(graph: FlowGraph, site: Site) -> Policy | None:
-    for unit in graph.program.units.values():
-        if unit.language != site.unit.language:
-            continue
-        for event in unit.flow.events:
-            node = event.node
-            if event.kind == "assign" and isinstance(node, Assign) and isinstance(node.target, Attr) and node.target.name in _SETTINGS:
-                name = graph.resolver.qualified(unit, node.target.base)
-                module = graph.catalog.module(unit.language, name)
-                if module is not None and (module.id in {site.known.entry.id, site.system}):
-                    value = constants(graph, node.value, unit)
-                    tries = float(value[0].value) + 1 if value and isinstance(value[0].value, int) else None
-                    return Policy("client", unit, unit.at(node), tries, None, open=tries is None)
-            elif event.kind == "call" and isinstance(node, Call) and last_name(node.callee).lower().startswith("setmax"):
-                known = graph.resolver.known(unit, event)
-                if known is not None and known.entry.id == site.known.entry.id and known.symbol.role == "configure" and known.symbol.attempts:
-                    return policy(graph, unit, node, known, "client", unit.at(node))
-    return None
 
 
 def around(graph: FlowGraph, unit: UnitRef, event: Event | None, depth: int = 0, seen: frozenset[str] = frozenset()) -> list[Policy]:

@@ -1,0 +1,68 @@
+"""What is set for a library in the whole process: `stripe.max_network_retries = 2`, `Stripe::setApiKey($key)`. The catalogue's `configure` symbols
+say which names do that; one pass over the program finds them all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flowaudit.scanner.catalog import Known
+from flowaudit.scanner.facts import Assign, Attr, Call
+from flowaudit.scanner.flow.events import Event
+from flowaudit.scanner.graph import FlowGraph
+from flowaudit.scanner.program import UnitRef, last_name
+
+ASSIGNED = "="
+"""The place of a `configure` symbol whose value is what is assigned to the name itself."""
+
+
+@dataclass(slots=True, eq=False)
+class ProcessSetting:
+    """One setting: the unit and event that make it (an assignment or a call), and the catalogue's word on it."""
+
+    unit: UnitRef
+    event: Event
+    known: Known
+
+
+def process_settings(graph: FlowGraph, entry: str, language: str) -> list[ProcessSetting]:
+    """The process-wide settings of a catalogue entry in a language, in order of the files; memoised."""
+    key = ("process-settings", language)
+    if key not in graph.cache:
+        found: dict[str, list[ProcessSetting]] = {}
+        names = _names(graph, language)
+        for unit_key in sorted(graph.program.units) if names else ():
+            unit = graph.program.units[unit_key]
+            if unit.language != language:
+                continue
+            for event in unit.flow.calls:
+                if isinstance(event.node, Call) and last_name(event.node.callee) in names:
+                    known = graph.resolver.known(unit, event)
+                    if known is not None and known.symbol.role == "configure" and last_name(event.node.callee) in names:
+                        found.setdefault(known.entry.id, []).append(ProcessSetting(unit, event, known))
+            for event in unit.flow.events if names & _assigned(unit) else ():
+                node = event.node
+                if event.kind == "assign" and isinstance(node, Assign) and isinstance(node.target, Attr) and node.target.name in names:
+                    known = graph.catalog.symbol(language, graph.resolver.qualified(unit, node.target))
+                    if known is not None and known.symbol.role == "configure":
+                        found.setdefault(known.entry.id, []).append(ProcessSetting(unit, event, known))
+        graph.cache[key] = found
+    settings: dict[str, list[ProcessSetting]] = graph.cache[key]
+    return settings.get(entry, [])
+
+
+def _assigned(unit: UnitRef) -> set[str]:
+    """The attributes that a unit assigns to anything but itself."""
+    return {
+        e.node.target.name for e in unit.flow.events if e.kind == "assign" and isinstance(e.node, Assign) and isinstance(e.node.target, Attr)
+    }
+
+
+def _names(graph: FlowGraph, language: str) -> frozenset[str]:
+    """The last names of the symbols that set something for the whole process."""
+    return frozenset(
+        name.rpartition(".")[2]
+        for name in graph.catalog.names(language)
+        if (known := graph.catalog.symbol(language, name)) is not None
+        and known.symbol.role == "configure"
+        and (ASSIGNED in known.symbol.attempts or known.symbol.value == "process")
+    )
