@@ -42,6 +42,7 @@ from flowaudit.scanner.traits.exposure import entry_label, lowered
 from flowaudit.scanner.traits.keyed import KeyedClient, keyed_clients, keyed_wrappers
 from flowaudit.scanner.traits.off_target import OffTarget, off_targets
 from flowaudit.scanner.traits.one_attempt import OneAttempt, broken_chains, single
+from flowaudit.scanner.traits.queue_attempts import OneTry, one_try_queues
 
 RULE = Rule(
     id="missing-retry",
@@ -95,6 +96,9 @@ def check(graph: FlowGraph) -> Iterator[Finding]:
                 "each request carries an idempotency key, so it may be repeated safely, but nothing repeats it: a dropped connection fails the order", "keyed",
                 (Step(keyed.key, "the key is set here"),), "loops, decorators and retries of the client around the call",
             )  # fmt: skip
+    for queue in one_try_queues(graph):
+        spoken.update(h.key for h in queue.handlers)
+        yield _queue(graph, queue)
     yield from _single(graph, spoken)
 
 
@@ -140,6 +144,37 @@ def _client(graph: FlowGraph, client: KeyedClient) -> Finding:
         places=len(sites),
         fix="Switch on the client's own retries (they repeat the same key), or mount a retry adapter on it.",
     )  # fmt: skip
+
+
+def _queue(graph: FlowGraph, queue: OneTry) -> Finding:
+    puts = [unit.at(event) for unit, event in queue.puts]
+    site, library = queue.site, queue.known.entry.name
+    does = f"{site.name}{f' to {site.system}' if site.system else ''}" if site is not None else "the handlers that it runs"
+    at = puts[0] if len(puts) == 1 else queue.unit.at(queue.built)
+    first = queue.puts[0][0]
+    return Finding(
+        rule=RULE.id,
+        at=at,
+        message=(
+            f"Jobs are put on this queue without attempts, and {library} then tries each once: "
+            f"the first failure of {does} ends the job for good."
+        ),
+        confidence=lowered(graph, first, "high"),
+        vector="lost",
+        key=f"{first.unit.name}|{library}|one attempt",
+        path=(*graph.path_to(first), Step(puts[0], "a job is put on the queue")) if graph.path_to(first) else (),
+        related=(
+            *(Step(p, "a job is put on the queue") for p in puts[:10] if p != at),
+            *(Step(h.at(h.unit), "the handler") for h in queue.handlers[:3]),
+            *((Step(site.at(), f"{site.name} is tried once"),) if site is not None else ()),
+        ),
+        looked=("options of each enqueue in view", "default job options of the queue's construction"),
+        system=site.system if site is not None else "",
+        stage=site.stage if site is not None else "",
+        entry=entry_label(graph.reached(first)),
+        places=len(puts),
+        fix="Give attempts and a growing backoff where jobs are put on the queue, or in its default job options.",
+    )
 
 
 def _off_target(graph: FlowGraph, off: OffTarget) -> Finding:

@@ -133,11 +133,13 @@ def _promise(graph: FlowGraph, one: Floating, others: list[Step]) -> Finding:
     message = f"The promise of {one.boundary.words} {one.how}: its failure is nobody's, and the flow goes on before it is done."
     confidence: Confidence = (
         "high"
-        if (one.sure and one.after is not None) or (one.boundary.site is not None and (one.sure or not one.boundary.deep))
+        if (one.sure and one.after is not None)
+        or (one.boundary.kind == "record" and one.sure and not one.boundary.deep)
+        or (one.boundary.site is not None and (one.sure or not one.boundary.deep))
         else "medium"
     )
     site = one.boundary.site
-    nameless = site is None or not (site.stage or site.system)
+    nameless = not (site.stage or site.system) if site is not None else one.boundary.kind != "record"
     if graph.reached(one.unit) is None and one.after is None and (one.boundary.deep or nameless):
         confidence = "medium" if confidence == "high" else "low"
     related = (*([Step(one.unit.at(one.after), "takes it for done")] if one.after is not None else []), *others)

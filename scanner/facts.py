@@ -318,6 +318,7 @@ class Unit(msgspec.Struct, frozen=True, array_like=True, gc=False):
     `start`/`end` include decorators (attributes in PHP, decorators in TS).
     `exported` is true where the language says so (JS export, PHP public), and for all module-level Python names without a leading `_`.
     `traits` are words of the language that change a unit: "async", "generator", "static", "abstract", "property", "private".
+    `types` are the annotations of its local variables (`let bus: EventBus;`), as far as the language has them.
     """
 
     start: int
@@ -332,6 +333,7 @@ class Unit(msgspec.Struct, frozen=True, array_like=True, gc=False):
     exported: bool = True
     traits: tuple[str, ...] = ()
     comment: str = ""
+    types: tuple[tuple[str, Expr], ...] = ()
 
 
 class Class(msgspec.Struct, frozen=True, array_like=True, gc=False):

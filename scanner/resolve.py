@@ -148,10 +148,15 @@ class Resolver:
                     return out
             if any(p.name == name for p in where.unit.params):
                 out.extend(self.parameter(where, name))
-            return out
+            return out or self._typed(name, where) or out
         if any(p.name == name for p in where.unit.params):
             return self.parameter(where, name)
-        return None
+        return self._typed(name, where)
+
+    def _typed(self, name: str, where: UnitRef) -> list[Value] | None:
+        """What the annotation of a local variable says; None when it has none."""
+        annotation = next((kind for local, kind in where.unit.types if local == name), None)
+        return self.annotated(annotation, where) if annotation is not None else None
 
     def _definition(self, event: Event, where: UnitRef) -> list[Value]:
         stmt = event.node

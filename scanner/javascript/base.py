@@ -43,6 +43,8 @@ class Base(Lowerer):
         """What `break` and `continue` can leave: ("loop" | "switch" | "block", label)."""
         self.labels: list[str] = []
         """Labels written in front of the statement at hand."""
+        self.local_types: list[tuple[str, Expr]] = []
+        """Annotations of the variables of the unit at hand."""
         self.doc: Node | None = None
         self.public = False
         """The declaration at hand is exported."""

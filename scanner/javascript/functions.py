@@ -93,8 +93,8 @@ class Functions(Control):
     ) -> Unit:
         """The Unit of a function node; `lead` runs first."""
         doc = self.doc if kind != "closure" else None
-        held = self.before, self.yields, self.targets, self.labels, self.unit, self.doc, self.public
-        self.before, self.yields, self.targets, self.labels = [], False, [], []
+        held = self.before, self.yields, self.targets, self.labels, self.unit, self.doc, self.public, self.local_types
+        self.before, self.yields, self.targets, self.labels, self.local_types = [], False, [], [], []
         self.unit, self.doc, self.public = name, None, False
         words = list(traits)
         params: tuple[Param, ...] = ()
@@ -127,14 +127,15 @@ class Functions(Control):
             body = self.block(inner.named_children) if inner.type == "statement_block" else self._answer(inner)
         if self.yields and "generator" not in words:
             words.append("generator")
-        self.before, self.yields, self.targets, self.labels, self.unit, self.doc, self.public = held
+        types = tuple(self.local_types)
+        self.before, self.yields, self.targets, self.labels, self.unit, self.doc, self.public, self.local_types = held
         comment = self.text(doc) if doc is not None else ""
         if kind == "closure" and not body and inner is not None:
             comment = self.comments_in(inner)
         at = node.start_byte if start < 0 else start
         return Unit(
             at, node.end_byte, name, kind, params, decorators, (*first, *body) if first else body, parent, returns, exported,
-            tuple(words), comment)
+            tuple(words), comment, types)
 
     def _answer(self, node: Node) -> Body:
         """The expression that an arrow function answers."""

@@ -245,6 +245,8 @@ class Statements(Expressions):
                 if len(kids) < 2:
                     continue
                 value = kids[-1]
+                if kids[1].type == "type_annotation" and self.unit and kids[0].type == "identifier":
+                    self.local_types.append((self.text(kids[0]), self.type_of(kids[1])))
                 if value.type == "comment":
                     kids = parts_of(one)
                     value = kids[-1]

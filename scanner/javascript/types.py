@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from tree_sitter import Node, Parser
 
-from flowaudit.scanner.facts import Arg, Attr, Const, Expr, Index, Items, Name, Op, Pair, Source, Table, Unknown
+from flowaudit.scanner.facts import Arg, Attr, Const, Expr, Import, Index, Items, Name, Op, Pair, Source, Table, Unknown
 from flowaudit.scanner.javascript.base import parts_of
 from flowaudit.scanner.javascript.literals import Literals
 
@@ -30,7 +30,7 @@ class Types(Literals):
         "this": "type_this", "nested_type_identifier": "type_nested", "nested_identifier": "type_nested", "generic_type": "type_generic",
         "array_type": "type_array", "union_type": "type_union", "intersection_type": "type_union", "literal_type": "type_literal",
         "parenthesized_type": "type_inner", "readonly_type": "type_inner", "object_type": "type_object",
-        "type_query": "type_query", "function_type": "type_function", "constructor_type": "type_function",
+        "member_expression": "type_import", "type_query": "type_query", "function_type": "type_function", "constructor_type": "type_function",
     }
 
     def __init__(self, source: Source, parser: Parser) -> None:
@@ -69,6 +69,19 @@ class Types(Literals):
         if len(inner) != 2:
             return Unknown(node.start_byte, node.end_byte)
         return Attr(node.start_byte, node.end_byte, self.type_of(inner[0]), self.text(inner[1]))
+
+    def type_import(self, node: Node) -> Expr:
+        """`import('./bus').EventBus`: an import that stands in a type."""
+        call, member = node.named_children[0], node.named_children[-1]
+        given = call.child_by_field_name("arguments") if call.type == "call_expression" else None
+        named = parts_of(given) if given is not None else []
+        if len(named) != 1 or named[0].type != "string" or not self.text(call).startswith("import"):
+            return Unknown(node.start_byte, node.end_byte)
+        module = self.string(named[0])
+        alias = f"<import {module.value}>" if isinstance(module, Const) else ""
+        if alias and not any(i.alias == alias for i in self.imports):
+            self.imports.append(Import(call.start_byte, call.end_byte, alias, str(module.value)))
+        return Attr(node.start_byte, node.end_byte, Name(call.start_byte, call.end_byte, alias), self.text(member))
 
     def type_generic(self, node: Node) -> Expr:
         """`Repository<Order>`."""

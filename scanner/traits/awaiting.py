@@ -7,17 +7,20 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from flowaudit.scanner.facts import Call, Closure, Expr, Handler, Index, Name, Raise, Try
+from flowaudit.scanner.facts import Attr, Call, Closure, Const, Expr, Handler, Index, Name, Raise, Table, Try
 from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.flow.uses import uses, walk
 from flowaudit.scanner.graph import FlowGraph
 from flowaudit.scanner.program import ECMASCRIPT, UnitRef, last_name
 from flowaudit.scanner.traits.boundary import BEST_EFFORT, Boundary, boundary_of, units_of
 from flowaudit.scanner.traits.careless import success_after
+from flowaudit.scanner.traits.records import effects_in, record_of
 
 _PROMISE = frozenset({"Promise", "PromiseLike", "Awaitable", "Coroutine", "Task", "Future"})
 _EACH = frozenset({"forEach", "each"})
 _MAIN = re.compile(r"^(?:main|run|start|bootstrap|init|setup|boot)$")
+_LINE = re.compile(r"(?:Line|Item|Row|Entry|Position)s?$")
+"""Ends of the names of a record's parts."""
 _RELEASE = re.compile(r"release|unlock|close|disconnect|rollback|end$", re.IGNORECASE)
 
 
@@ -106,10 +109,21 @@ def _lost(graph: FlowGraph, unit: UnitRef, event: Event, how: str) -> Floating |
     assert isinstance(call, Call)
     if BEST_EFFORT.search(last_name(call.callee)) or _handles_itself(graph, unit, event):
         return None
-    boundary = boundary_of(graph, unit, [event])
+    boundary = boundary_of(graph, unit, [event]) or _part_of_a_record(graph, unit, event)
     if boundary is None or not boundary.writes or (boundary.site is not None and boundary.site.url.startswith("/")):
         return None
     return Floating(unit, event, boundary, how, boundary.sure, success_after(graph, unit, event))
+
+
+def _part_of_a_record(graph: FlowGraph, unit: UnitRef, event: Event) -> Boundary | None:
+    """A write of the shop's own data that belongs to a record without being one (`getRepository(OrderLine).update({ orderPlacedQuantity })`)."""
+    effect = next((e for e in effects_in(graph, unit) if e.event is event and e.known is not None and e.kind in {"create", "update", "delete"}), None)
+    if effect is None:
+        return None
+    said = [p.id if isinstance(p, Name) else p.name if isinstance(p, Attr) else "" for p in walk(event.node)]  # type: ignore[arg-type]
+    keys = [str(pair.key.value) for p in walk(event.node) if isinstance(p, Table) for pair in p.pairs if isinstance(pair.key, Const)]  # type: ignore[arg-type]
+    record = record_of(*(_LINE.sub("", s) for s in said if s[:1].isupper()), *keys)
+    return Boundary("record", event, f"the change of the {record}", True, False, True, None, effect) if record else None
 
 
 def _handles_itself(graph: FlowGraph, unit: UnitRef, event: Event) -> bool:

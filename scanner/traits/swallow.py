@@ -133,6 +133,9 @@ def _work(graph: FlowGraph, unit: UnitRef, handler: Caught) -> Boundary | None:
             for edge in graph.edge_of(unit, event):
                 if edge.kind == "calls" and edge.certainty != "guessed" and len(edge.head.flow.calls) > 2:
                     return Boundary("work", event, edge.head.name or "the work", True, True, edge.certainty == "sure", edge=edge)
+            callee = event.node.callee if isinstance(event.node, Call) else None
+            if isinstance(callee, Name) and any(p.name == callee.id for p in unit.unit.params):
+                return Boundary("work", event, f"{callee.id}, which it is handed", True, True, False)
     return None
 
 
@@ -459,4 +462,30 @@ def _promise(graph: FlowGraph, unit: UnitRef, handler: Caught, boundary: Boundar
         return Swallowed(unit, handler, boundary, done, f"{how} and the job ends as success", "medium")
     if event.use == "dropped" and goes_on(graph, unit, event):
         return Swallowed(unit, handler, boundary, done, f"{how} and the flow goes on as if it had worked", "medium")
+    return _answered_to_a_queue(graph, unit, handler, boundary, done, way, how)
+
+
+def _answered_to_a_queue(
+    graph: FlowGraph, unit: UnitRef, handler: Caught, boundary: Boundary, done: Handling, way: Way, how: str
+) -> Swallowed | None:
+    """`observers.map(o => o(data).catch(err => err))` whose collected answers are what the job's handler answers: a failure inside an answer is
+    no failure to the queue."""
+    event = handler.event
+    at: UnitRef | None = unit
+    while event is not None and at is not None and event.use == "returned" and at.unit.kind == "closure" and at.outer is not None:
+        closure, at = at, at.outer
+        if any(e.kind in {"task", "consumer"} for e in graph.entry_points_of(closure)):
+            return Swallowed(unit, handler, boundary, done, f"{how} and becomes a part of what the job answers, which counts as success", "medium")
+        event = _collected(at, closure)
+    if event is None or at is None or event.use != "returned" or not any(e.kind in {"task", "consumer"} for e in graph.entry_points_of(at)):
+        return None
+    return Swallowed(unit, handler, boundary, done, f"{how} and becomes a part of what the job answers, which counts as success", "medium")
+
+
+def _collected(unit: UnitRef, closure: UnitRef) -> Event | None:
+    """The call whose value holds what a closure answers: `Promise.all(items.map(closure))`, else the call that is handed the closure."""
+    for event in unit.flow.calls:
+        if isinstance(event.node, Call) and any(isinstance(a.value, Closure) and a.value.unit == closure.unit.name for a in event.node.args):
+            outer = unit.flow.call_event(event.outer) if event.outer is not None and event.use == "argument" else None
+            return outer or event
     return None
