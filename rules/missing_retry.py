@@ -130,14 +130,17 @@ def _client(graph: FlowGraph, client: KeyedClient) -> Finding:
         rule=RULE.id,
         at=client.at,
         message=(
-            f"{client.name[:1].upper()}{client.name[1:]} is set up without retries, and nothing else repeats {many} that it sends with an idempotency key ({first.name}): "
-            "a dropped connection fails the order, although the write may be sent again safely."
+            f"{client.name[:1].upper()}{client.name[1:]} is set up without retries, and nothing else repeats {many} that it sends "
+            f"with an idempotency key ({first.name}): a dropped connection fails the order, although the write may be sent again safely."
         ),
         confidence="medium",
         vector="lost",
         key=f"{client.unit.unit.name}|{client.name}|keyed client",
         related=tuple(Step(s.at(), f"{s.name} carries a key and is tried once") for s in sites[:20]),
-        looked=("the client's own retries in the locked version", "retry settings of the whole process", "adapters and middleware", "loops and decorators around the calls"),
+        looked=(
+            "the client's own retries in the locked version", "retry settings of the whole process", "adapters and middleware",
+            "loops and decorators around the calls",
+        ),
         system=first.system,
         stage=first.stage,
         entry=entry_label(graph.reached(first.unit)),

@@ -46,6 +46,7 @@ from flowaudit.scanner.traits.ignored import Ignored, ignored
 from flowaudit.scanner.traits.response import Unchecked, unchecked
 from flowaudit.scanner.traits.shown import shown
 from flowaudit.scanner.traits.swallow import Swallowed, swallowed
+from flowaudit.scanner.traits.unlooked import Unlooked, unlooked
 from flowaudit.scanner.traits.wrongtype import WrongType, wrong_types
 
 RULE = Rule(
@@ -80,14 +81,18 @@ def check(graph: FlowGraph) -> Iterator[Finding]:
         for wrong in wrong_types(graph, unit):
             dead.add(wrong.caught.start)
             yield _wrong(graph, wrong)
-        for one in swallowed(graph, unit):
-            if one.caught.start not in dead:
-                told.update(id(e) for e in one.caught.tried)
-                yield _handler(graph, one)
+        for gone in swallowed(graph, unit):
+            if gone.caught.start not in dead:
+                told.update(id(e) for e in gone.caught.tried)
+                yield _handler(graph, gone)
         yield from _promises(graph, list(floating(graph, unit)))
         for lost in ignored(graph, unit):
             told.add(id(lost.event))
             yield _ignored(graph, lost)
+        for one in unlooked(graph, unit):
+            if id(one.event) not in told:
+                told.add(id(one.event))
+                yield _unlooked(graph, one)
     for site in graph.sites:
         answer = unchecked(graph, site)
         if answer is not None and id(site.event) not in told:
@@ -117,6 +122,15 @@ def _ignored(graph: FlowGraph, one: Ignored) -> Finding:
     if one.boundary.stage == "notification" and one.after is None:
         confidence = "low"
     return _finding(graph, one.unit, "", one.boundary, (end,), f"A failure of {one.boundary.words} {one.how}.", confidence, related)
+
+
+def _unlooked(graph: FlowGraph, one: Unlooked) -> Finding:
+    end = Step(one.unit.at(one.event), "the answer is not looked at here")
+    siblings = tuple(Step(u.at(e), "here its answer is looked at") for u, e in one.siblings)
+    after = (Step(one.unit.at(one.after), "takes it for success"),) if one.after is not None else ()
+    beside = " although the methods beside it raise when it is false" if siblings else ""
+    message = f"The answer of {one.boundary.words}, which says whether it worked, {one.how}{beside}: a failure passes for success."
+    return _finding(graph, one.unit, "unchecked-response", one.boundary, (end,), message, "high" if siblings else "medium", (*after, *siblings))
 
 
 def _promises(graph: FlowGraph, found: list[Floating]) -> Iterator[Finding]:

@@ -85,7 +85,7 @@ def test_a_method_named_by_its_receiver_has_receivers() -> None:
 
 
 def test_places_are_keywords_positions_or_keys() -> None:
-    shape = re.compile(r"--?[\w-]+|[\w*\[\]-]+(?:\.[\w.*-]+)?")
+    shape = re.compile(r"=|--?[\w-]+|[\w*\[\]-]+(?:\.[\w.*-]+)?")
     for entry, symbol in symbols():
         for field in PLACES:
             for place in getattr(symbol, field):

@@ -78,9 +78,10 @@ class Types(Literals):
         if len(named) != 1 or named[0].type != "string" or not self.text(call).startswith("import"):
             return Unknown(node.start_byte, node.end_byte)
         module = self.string(named[0])
-        alias = f"<import {module.value}>" if isinstance(module, Const) else ""
-        if alias and not any(i.alias == alias for i in self.imports):
-            self.imports.append(Import(call.start_byte, call.end_byte, alias, str(module.value)))
+        said = str(module.value) if isinstance(module, Const) else ""
+        alias = f"<import {said}>"
+        if said and not any(i.alias == alias for i in self.imports):
+            self.imports.append(Import(call.start_byte, call.end_byte, alias, said))
         return Attr(node.start_byte, node.end_byte, Name(call.start_byte, call.end_byte, alias), self.text(member))
 
     def type_generic(self, node: Node) -> Expr:

@@ -6,18 +6,25 @@ it, or hands it on to a caller that does. A caller that tests it, or whose use c
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
-from flowaudit.scanner.facts import Body, Call, Const, Exit, Expr, If, Items, Name, Op, Return, Table
+from flowaudit.scanner.facts import Assign, Body, Call, Const, Exit, Expr, If, Items, Name, Op, Return, Table, Text
 from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.flow.uses import Use, inside, mentions, uses, walk
 from flowaudit.scanner.graph import Edge, FlowGraph
-from flowaudit.scanner.program import UnitRef
+from flowaudit.scanner.program import UnitRef, last_name
 from flowaudit.scanner.traits.boundary import BEST_EFFORT
 from flowaudit.scanner.traits.handling import is_log
 
 MAX_CALLERS = 30
 MAX_DEPTH = 2
+_UPDATE = re.compile(r"\s*UPDATE\s+\S+\s+SET\s+(.{1,2000})", re.IGNORECASE | re.DOTALL)
+_DELETE = re.compile(r"\s*DELETE\s+FROM\s+(\S+)", re.IGNORECASE)
+_COLUMN = re.compile(r"(\w+)\s*=")
+_QUEUED = re.compile(r"queue|outbox|pending|jobs?$|tasks?$|messages?$|emails?$|notifications?$", re.IGNORECASE)
+_PREPARES = frozenset({"prepare", "text", "format", "sprintf", "dedent"})
+"""Calls whose first argument is the SQL that they answer."""
 _BACKGROUND = frozenset({"task", "consumer", "schedule", "webhook", "event"})
 
 
@@ -126,7 +133,7 @@ def success_after(graph: FlowGraph, unit: UnitRef, event: Event, skip: tuple[int
     for later in unit.flow.events:
         if later.order <= event.order or skip[0] <= later.start < skip[1] or not _on_the_way(event, later):
             continue
-        if id(later) in marks or _says_done(graph, unit, later):
+        if id(later) in marks or says_done(graph, unit, later):
             return later
         if later.kind == "call" and (known := graph.resolver.known(unit, later)) is not None and known.symbol.role == "ack":
             return later
@@ -140,11 +147,14 @@ def success_after(graph: FlowGraph, unit: UnitRef, event: Event, skip: tuple[int
     return None
 
 
-def _says_done(graph: FlowGraph, unit: UnitRef, event: Event) -> bool:
-    """A write of the shop's own data that sets a field that tells how far something is, as a keyword or key (`update({data: {sendStatus: ...}})`)."""
+def says_done(graph: FlowGraph, unit: UnitRef, event: Event) -> bool:
+    """A write of the shop's own data that sets a field that tells how far something is: as a keyword or key (`update({data: {sendStatus: ...}})`), or in
+    SQL, where taking a row out of a queue says that it is done, too."""
     call = event.node
     if event.kind != "call" or not isinstance(call, Call):
         return False
+    if call.args and last_name(call.callee) not in _PREPARES and _sql_says_done(sql_of(unit, call.args[0].value)):
+        return True
     known = graph.resolver.known(unit, event)
     if known is None or known.symbol.role != "record" or known.symbol.effect in {"", "read"}:
         return False
@@ -154,6 +164,31 @@ def _says_done(graph: FlowGraph, unit: UnitRef, event: Event) -> bool:
             if isinstance(part, Table):
                 keys.extend(str(p.key.value) for p in part.pairs if isinstance(p.key, Const))
     return any(speaks(k) for k in keys)
+
+
+def sql_of(unit: UnitRef, expr: Expr, depth: int = 0) -> str:
+    """The SQL that an expression stands for, as far as it is written in the unit: a text, a local that holds one, or one that is prepared; "" else."""
+    match expr:
+        case Const(value=str() as text):
+            return text
+        case Text():
+            return "".join(p.value if isinstance(p, Const) and isinstance(p.value, str) else "?" for p in expr.parts)
+        case Name() if depth < 4:
+            before = [e for e in unit.flow.assigns.get(expr.id, ()) if e.end <= expr.start]
+            node = before[-1].node if before else None
+            return sql_of(unit, node.value, depth + 1) if isinstance(node, Assign) else ""
+        case Call() if depth < 4 and last_name(expr.callee) in _PREPARES and expr.args:
+            return sql_of(unit, expr.args[0].value, depth + 1)
+        case _:
+            return ""
+
+
+def _sql_says_done(sql: str) -> bool:
+    update = _UPDATE.match(sql)
+    if update is not None:
+        return any(speaks(column) for column in _COLUMN.findall(update[1].partition("WHERE")[0]))
+    delete = _DELETE.match(sql)
+    return delete is not None and bool(_QUEUED.search(delete[1]))
 
 
 def speaks(field: str) -> bool:

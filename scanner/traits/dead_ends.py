@@ -59,8 +59,7 @@ def _wanted(test: Expr) -> set[str]:
     for part in parts:
         if not isinstance(part, Op) or part.op not in {"!=", "is not", "not in"} or len(part.operands) != 2 or not _STATE.search(words(part.operands[0])):
             return set()
-        found = [_constant(e) for e in walk(part.operands[1])]
-        out |= {f for f in found if f}
+        out |= {name for e in walk(part.operands[1]) if (name := _constant(e))}
     return out
 
 

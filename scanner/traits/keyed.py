@@ -11,14 +11,17 @@ from flowaudit.scanner.facts import Arg, Assign, Attr, Call, Const, Expr, Index,
 from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.flow.failure import caught
 from flowaudit.scanner.flow.uses import walk
-from flowaudit.scanner.graph import FlowGraph, Site
+from flowaudit.scanner.graph import EntryPoint, FlowGraph, Site
 from flowaudit.scanner.program import UnitRef, last_name
 from flowaudit.scanner.traits.handling import handling
 from flowaudit.scanner.traits.process_settings import process_settings
 from flowaudit.scanner.traits.retry import around, client_policy
 from flowaudit.scanner.traits.retry_jobs import repeated
+from flowaudit.scanner.traits.shown import shown
 from flowaudit.scanner.traits.timeout import construction
 
+MAX_UP = 200
+"""Units asked, call by call, who starts them."""
 _SEND = re.compile(r"request|send|post|call|execute|dispatch|remote|fetch", re.IGNORECASE)
 
 
@@ -118,11 +121,19 @@ def _repeats(graph: FlowGraph, unit: UnitRef, send: Event) -> bool:
 
 
 def _job(graph: FlowGraph, unit: UnitRef) -> bool:
-    """Whether only jobs that run again after a failure reach a unit."""
-    if graph.reached(unit, "user") is not None:
-        return False
-    entry = graph.reached(unit, "background")
-    return entry is not None and repeated(graph, entry)
+    """Whether each entry point that reaches a unit by calls (a queue is an entry point of its own) runs again after a failure."""
+    entries: list[EntryPoint] = []
+    seen, todo = {unit.key}, [unit]
+    while todo and len(seen) < MAX_UP:
+        at = todo.pop()
+        entries.extend(graph.entry_points_of(at))
+        above = [e.tail for e in graph.callers(at) if e.kind in {"calls", "callback"}]
+        for caller in [*above, *((at.outer,) if at.outer is not None else ())]:
+            if caller.key not in seen:
+                seen.add(caller.key)
+                todo.append(caller)
+    background = [e for e in entries if e.kind not in {"api", "script"}]
+    return bool(background) and all(e.background and repeated(graph, e) for e in background)
 
 
 # ---- clients ---------------------------------------------------------------------------------------------------------------------
@@ -142,8 +153,8 @@ def keyed_clients(graph: FlowGraph) -> Iterator[KeyedClient]:
     groups: dict[tuple[str, int], KeyedClient] = {}
     repeating: set[tuple[str, int]] = set()
     for site in graph.sites:
-        if not site.writes or site.url.startswith("/") or site.unit.path not in graph.judged or not _sends_key(site, names):
-            continue
+        if not site.writes or site.unit.path not in graph.judged or not _sends_key(site, names) or shown(graph, site.unit):
+            continue  # what runs in the browser, its user repeats
         place = _place(graph, site)
         if place is None:
             continue

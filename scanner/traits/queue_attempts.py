@@ -160,8 +160,10 @@ def _inside(graph: FlowGraph, unit: UnitRef) -> list[UnitRef]:
 
 def _hands_on(graph: FlowGraph, unit: UnitRef) -> bool:
     """Whether a unit calls what it loops over or is handed as a parameter of a callback."""
-    loops = {p.id for e in unit.flow.calls for f in e.frames if isinstance(f.node, Loop) and f.node.target is not None for p in walk(f.node.target) if isinstance(p, Name)}
-    names = loops | ({p.name for p in unit.unit.params} if unit.unit.kind == "closure" and unit.outer is not None else set())
+    targets = [f.node.target for e in unit.flow.calls for f in e.frames if isinstance(f.node, Loop) and f.node.target is not None]
+    names = {p.id for target in targets for p in walk(target) if isinstance(p, Name)}
+    if unit.unit.kind == "closure" and unit.outer is not None:
+        names |= {p.name for p in unit.unit.params}
     return any(
         isinstance(e.node, Call) and isinstance(e.node.callee, Name) and e.node.callee.id in names and not is_log(graph, unit, e) for e in unit.flow.calls
     )
