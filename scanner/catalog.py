@@ -84,8 +84,8 @@ class Symbol(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     handler: where a handler, wrapped function or adapter is found; for an entry that is a base class, the methods that the framework calls.
     limit: default limit of this very call in seconds when it differs from the entry's. receivers: for `?.name`.
     record/stage: what it is about. system: id of the system that it calls. repeat: what repeats an entry point (delivery, schedule, retry, user).
-    background: an entry that no person waits for. failure: what an escaping exception does there: redelivered | dropped | shown | exit; how a
-    record's write refuses: raises | returns (it answers false).
+    background: an entry that no person waits for. failure: what an escaping exception does there: redelivered | dropped | shown | exit (of an
+    `enqueue`: in the function that it hands over); how a record's write refuses: raises | returns (it answers false).
     stable: for key sources. region: it is used as a `with` region/decorator/callback.
     raises: options of the call that make it fail on a failed status (`--fail`, `raise_for_status`).
     files: for an entry named `def NAME`: globs of the paths in which a framework finds a function of that name (a "default" export counts as one).

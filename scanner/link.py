@@ -6,7 +6,7 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
-from flowaudit.scanner import entries, messages, starts, wired
+from flowaudit.scanner import entries, handed, messages, starts, wired
 from flowaudit.scanner.calls import in_table, place
 from flowaudit.scanner.catalog import Catalog, Known
 from flowaudit.scanner.facts import Attr, Call, Closure, Const, Expr, FileFacts, Items, Name, Pair, Schedule, Setting, Table, Text
@@ -53,6 +53,7 @@ def link(
             starts.connect(graph, unit)
     _entry_points(graph)
     messages.connect(graph)
+    handed.connect(graph)
     if resolver.exhausted:
         graph.count_unknown("names that took too many steps to follow")
     return graph
@@ -116,6 +117,11 @@ def _callbacks(graph: FlowGraph, unit: UnitRef, event: Event, call: Call, known:
                         graph.connect(Edge(kind, unit, handler, event, "sure", known))
         elif isinstance(value, Table | Items):
             _nested(graph, unit, event, value, kind, known)
+    if kind == "enqueues" and known is not None and known.symbol.handler and unit.language == "python":
+        said = next((text for p in known.symbol.handler if isinstance(text := place(call, p), Const)), None)
+        if said is not None and isinstance(said.value, str) and "." in said.value:  # `enqueue("shop.jobs.export")`
+            for handler in entries.named(graph, said.value):
+                graph.connect(Edge(kind, unit, handler, event, "sure", known))
     if kind == "enqueues" and isinstance(call.callee, Attr):
         for found in graph.resolver.values(call.callee.base, unit, event.path):
             for handler in _runnable(graph, found, True):

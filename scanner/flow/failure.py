@@ -120,6 +120,11 @@ def caught(flow: UnitFlow) -> list[Caught]:
     return found
 
 
+def held(flow: UnitFlow, event: Event) -> bool:
+    """Whether a handler of the unit takes any failure of an event and does not let it out."""
+    return any(handler.broad and not handler.raises and any(e is event for e in handler.tried) for handler in caught(flow))
+
+
 def _caught(flow: UnitFlow) -> list[Caught]:
     tried: dict[int, list[Event]] = {}
     inner: dict[int, list[Event]] = {}

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from flowaudit.scanner.facts import Call, Op
 from flowaudit.scanner.flow.events import Event
-from flowaudit.scanner.flow.failure import caught
+from flowaudit.scanner.flow.failure import held
 from flowaudit.scanner.graph import Edge, EntryPoint, FlowGraph, Site
 from flowaudit.scanner.program import UnitRef, last_name
 from flowaudit.scanner.rule import Step
+from flowaudit.scanner.traits.queue_attempts import asked_at_enqueue
 from flowaudit.scanner.traits.retry import around, client_policy
 from flowaudit.scanner.traits.retry_jobs import reconciled, repeated
 from flowaudit.scanner.traits.retry_loops import FAILURE
@@ -36,8 +37,10 @@ class OneAttempt:
 def single(graph: FlowGraph) -> Iterator[OneAttempt]:
     """The calls of background flows whose first failure ends the attempt for good: nothing on the way repeats, catches, redelivers or picks up."""
     for entry in graph.entries:
-        if not entry.background or entry.kind not in {"task", "consumer"} or entry.failure not in {"dropped", ""}:
+        if not entry.background or entry.kind not in {"task", "consumer"} or entry.failure != "dropped":
             continue
+        if entry.platform in asked_at_enqueue(graph)[1]:
+            continue  # whoever puts the job on the queue says how often it is tried
         if "base" in entry.options or repeated(graph, entry) or reconciled(graph, entry):
             continue
         yield from _below(graph, entry)
@@ -47,9 +50,9 @@ def _below(graph: FlowGraph, entry: EntryPoint) -> Iterator[OneAttempt]:
     seen = {entry.unit.key}
     todo: deque[tuple[UnitRef, tuple[Edge, ...], bool]] = deque([(entry.unit, (), False)])
     while todo and len(seen) < 300:
-        unit, edges, held = todo.popleft()
+        unit, edges, taken = todo.popleft()
         for site in graph.sites_in(unit):
-            if held or is_caught(unit, site.event) or not _matters(site, entry):
+            if taken or held(unit.flow, site.event) or not _matters(site, entry):
                 continue
             client = client_policy(graph, site)
             if client is not None and (client.open or client.attempts is None or client.attempts > 1):
@@ -62,7 +65,7 @@ def _below(graph: FlowGraph, entry: EntryPoint) -> Iterator[OneAttempt]:
         for edge in graph.callees(unit):
             if edge.kind in {"calls", "callback"} and edge.head.key not in seen and edge.event is not None:
                 seen.add(edge.head.key)
-                todo.append((edge.head, (*edges, edge), held or is_caught(unit, edge.event)))
+                todo.append((edge.head, (*edges, edge), taken or held(unit.flow, edge.event)))
 
 
 def _matters(site: Site, entry: EntryPoint) -> bool:
@@ -72,11 +75,6 @@ def _matters(site: Site, entry: EntryPoint) -> bool:
     if site.effect != "read":
         return True
     return bool(re.search(r"order|payment|invoice|refund|shipment|charge|capture", entry.unit.unit.name + entry.name, re.IGNORECASE))
-
-
-def is_caught(unit: UnitRef, event: Event) -> bool:
-    """Whether a handler of the unit takes the failure of an event and does not let it out."""
-    return any(handler.broad and not handler.raises and any(e is event for e in handler.tried) for handler in caught(unit.flow))
 
 
 # ---- a job that ends its own chain -----------------------------------------------------------------------------------------------

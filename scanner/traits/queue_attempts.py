@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from flowaudit.scanner.catalog import Known
-from flowaudit.scanner.entries import handlers
-from flowaudit.scanner.facts import Attr, Call, Expr, Loop, Name
+from flowaudit.scanner.entries import literal
+from flowaudit.scanner.facts import Attr, Call, Expr, Location, Loop, Name
 from flowaudit.scanner.flow.events import Event
+from flowaudit.scanner.flow.failure import held
 from flowaudit.scanner.flow.uses import walk
-from flowaudit.scanner.graph import FlowGraph, Site
+from flowaudit.scanner.graph import EntryPoint, FlowGraph, Site
 from flowaudit.scanner.program import UnitRef, last_name
 from flowaudit.scanner.traits.boundary import harmless
 from flowaudit.scanner.traits.handling import is_log
@@ -39,9 +40,15 @@ class OneTry:
 
 def one_try_queues(graph: FlowGraph) -> Iterator[OneTry]:
     """The queues of a program all of whose enqueues in view leave the attempts at the library's one."""
-    names, entries = _names(graph)
+    names, entries = asked_at_enqueue(graph)
     queues: dict[tuple[str, int], OneTry] = {}
     asked: set[tuple[str, int]] = set()
+    at_calls: dict[Location, list[EntryPoint]] = {}
+    named: dict[tuple[str, str], list[EntryPoint]] = {}
+    for entry in graph.entries if names else ():
+        if entry.platform in entries:
+            at_calls.setdefault(entry.at, []).append(entry)
+            named.setdefault((entry.platform, entry.name), []).append(entry)
     for unit in graph.units() if names else ():
         for event in unit.flow.calls:
             call = event.node
@@ -51,14 +58,15 @@ def one_try_queues(graph: FlowGraph) -> Iterator[OneTry]:
             known = graph.resolver.known(unit, event)
             if known is None or known.entry.id not in entries or known.symbol.role not in {"enqueue", "entry"}:
                 continue
-            built = _built(graph, unit, event)
+            made_here = known.symbol.role == "entry" and bool(known.symbol.instance)
+            built = (unit, call) if made_here else _built(graph, unit, event)
             if built is None:
                 continue
             where, made = built
             key = (where.key, made.start)
             queue = queues.setdefault(key, OneTry(known, where, made))
             if known.symbol.role == "entry":
-                queue.handlers.extend(_handlers(graph, unit, call, known))
+                queue.handlers.extend(e.unit for e in at_calls.get(unit.at(event), ()) if e.platform == known.entry.id)
             elif not known.symbol.attempts or _asks(graph, unit, call, known) or _asks_at_all(graph, where, made):
                 asked.add(key)
             else:
@@ -66,12 +74,21 @@ def one_try_queues(graph: FlowGraph) -> Iterator[OneTry]:
                 queue.handlers.extend(e.head for e in graph.edge_of(unit, event) if e.kind == "enqueues")
     for key in sorted(queues.keys() - asked):
         queue = queues[key]
+        name = literal(queue.built.args[0].value) if queue.built.args else ""
+        queue.handlers.extend(e.unit for e in named.get((queue.known.entry.id, name), ()) if name)
         if queue.puts and _matters(graph, queue):
             yield queue
 
 
+def asked_at_enqueue(graph: FlowGraph) -> tuple[frozenset[str], frozenset[str]]:
+    """The last names of calls on queues whose library gives one attempt unless whoever puts a job there asks for more, and those libraries."""
+    if "queue-attempts" not in graph.cache:
+        graph.cache["queue-attempts"] = _names(graph)
+    found: tuple[frozenset[str], frozenset[str]] = graph.cache["queue-attempts"]
+    return found
+
+
 def _names(graph: FlowGraph) -> tuple[frozenset[str], frozenset[str]]:
-    """The last names of calls on queues whose library gives one attempt, and those libraries."""
     entries = [e for e in graph.catalog.entries.values() if e.kind == "queue" and e.retry is not None and e.retry.attempts == 1]
     names = {
         name.rpartition(".")[2].strip("{}")
@@ -91,13 +108,6 @@ def _built(graph: FlowGraph, unit: UnitRef, event: Event) -> tuple[UnitRef, Call
         return None
     found = [v.ref for v in graph.resolver.values(callee.base, unit, event.path) if v.kind == "inst" and isinstance(v.ref, tuple)]
     return found[0] if len(found) == 1 and isinstance(found[0][1], Call) else None
-
-
-def _handlers(graph: FlowGraph, unit: UnitRef, call: Call, known: Known) -> Iterator[UnitRef]:
-    for where in known.symbol.handler:
-        for arg in call.args[int(where) : int(where) + 1] if isinstance(where, int) else ():
-            for value in graph.resolver.values(arg.value, unit):
-                yield from handlers(graph, value)
 
 
 def _asks(graph: FlowGraph, unit: UnitRef, call: Call, known: Known) -> bool:
@@ -143,10 +153,16 @@ def _matters(graph: FlowGraph, queue: OneTry) -> bool:
     unique = {h.key: h for h in queue.handlers}
     queue.handlers = list(unique.values())
     for handler in queue.handlers:
-        for site in graph.sites_below(handler):
-            if site.effect != "read" and not harmless(site):
-                queue.site = site
-                return True
+        for event in handler.flow.calls:
+            if held(handler.flow, event):
+                continue  # no failure gets out to the queue: another family's to say
+            sites = [s for s in graph.sites_in(handler) if s.event is event]
+            for edge in graph.edge_of(handler, event):
+                sites.extend(graph.sites_below(edge.head) if edge.kind in {"calls", "callback"} else ())
+            for site in sites:
+                if site.effect != "read" and not harmless(site):
+                    queue.site = site
+                    return True
     return any(_hands_on(graph, u) for h in queue.handlers for u in _inside(graph, h))
 
 

@@ -160,3 +160,48 @@ def test_a_state_written_by_a_helper_that_the_guard_refuses(path: str) -> None:
     code, more = GUARDED[path]
     assert [f for f, *_ in found({path: code.replace("{more}", "").replace("{{", "{").replace("}}", "}")})] == [RULE + "/dead-end"]
     assert found({path: code.replace("{more}", more).replace("{{", "{").replace("}}", "}")}) == []
+
+
+# ---- plain functions that are handed to a queue --------------------------------------------------------------------------------
+PUSH = "    requests.post('https://erp.example.com/orders', json=order, timeout=5).raise_for_status()\n"
+HANDED = {
+    "rq": ("import requests\nfrom redis import Redis\nfrom rq import Queue, Retry\nq = Queue(connection=Redis())\ndef export(order):\n" + PUSH + "def placed(order):\n    q.enqueue(export, order{more})\n", ", retry=Retry(max=3)"),
+    "frappe": ("import frappe, requests\ndef export(order):\n" + PUSH + "def placed(doc, method):\n    frappe.enqueue('shop.jobs.export', order=doc.name)\n", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(HANDED))
+def test_a_function_that_is_handed_to_a_queue(name: str) -> None:
+    code, more = HANDED[name]
+    (one,) = audit(RULE, {"shop/jobs.py": code.replace("{more}", "")})
+    assert "one attempt in task export" in one.message
+    if more:
+        assert found({"shop/jobs.py": code.replace("{more}", more)}) == []
+
+
+def test_a_queue_that_hands_failed_work_out_again() -> None:
+    code = "import requests\nfrom django_q.tasks import async_task\ndef export(order):\n" + PUSH + "def placed(order):\n    async_task(export, order)\n"
+    assert found({"shop/jobs.py": code}) == []
+
+
+WORKER_BY_NAME = (
+    "import {{ Queue, Worker }} from 'bullmq';\nimport axios from 'axios';\nconst q = new Queue('orders', {{ connection: {{}} }});\nexport const add = (o) => q.add('export', o{more});\n"
+    "new Worker('{name}', async (job) => {{ await axios.post('https://erp.example.com/orders', job.data, {{ timeout: 5000 }}); }}, {{}});\n"
+)
+
+
+@pytest.mark.parametrize(("name", "more", "fires"), [("orders", "", True), ("orders", ", { attempts: 4 }", False), ("mails", "", False)])
+def test_a_worker_by_the_queues_name(name: str, more: str, fires: bool) -> None:
+    assert found({"src/queue.ts": WORKER_BY_NAME.format(name=name, more=more)}) == ([(RULE, "src/queue.ts", 4)] if fires else [])
+
+
+VENDURE = (
+    "import {{ JobQueueService, JobQueue }} from '@vendure/core';\nimport axios from 'axios';\nexport class Mails {{\n  private queue: JobQueue<any>;\n  constructor(private jobs: JobQueueService) {{}}\n"
+    "  async onModuleInit() {{ this.queue = await this.jobs.createQueue({{ name: 'mails', process: async job => {{ await axios.post('https://mail.example.com/send', job.data, {{ timeout: 5000 }}); }} }}); }}\n"
+    "  async add(order) {{ await this.queue.add({{ id: order.id }}{more}); }}\n}}\n"
+)
+
+
+@pytest.mark.parametrize(("more", "fires"), [("", True), (", { retries: 5 }", False)])
+def test_a_queue_of_a_framework_without_retries(more: str, fires: bool) -> None:
+    assert found({"src/mails.ts": VENDURE.format(more=more)}) == ([(RULE, "src/mails.ts", 7)] if fires else [])
