@@ -197,6 +197,10 @@ class Calls:
             self._known[key] = found
         return found
 
+    def mark(self, event: Event, known: Known) -> None:
+        """Say what a call means, whatever the catalogue says of its name (a client's own rule)."""
+        self._known[id(event.node)] = known
+
     def _find_known(self, where: UnitRef, event: Event) -> Known | None:
         call = event.node
         assert isinstance(call, Call)

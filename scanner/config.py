@@ -99,7 +99,7 @@ class Config(_Table, frozen=True, kw_only=True):
     honour_comments: bool = True
     """A comment of three words or more in an empty handler counts as its reason."""
     rules: str = ""
-    """Folder of Semgrep rules of your own."""
+    """Folder (or file) of Semgrep rules of your own, below the folder of this file unless it is absolute; see docs/rules-of-your-own.md."""
     category: str = ""
     """Name of this audit in code scanning."""
     assume: Assume = Assume()
@@ -166,6 +166,13 @@ def load(roots: list[str] | tuple[str, ...], named: str | None = None) -> tuple[
     if len(found) > 1:
         raise ConfigError(f"the roots have different configurations ({', '.join(found)}); name one with --config.")
     return (read(found[0]), found[0]) if found else (Config(), "")
+
+
+def based(config: Config, origin: str) -> Config:
+    """The configuration with the path that it names made absolute, as seen from its file."""
+    if not config.rules:
+        return config
+    return msgspec.structs.replace(config, rules=os.path.join(os.path.dirname(os.path.realpath(origin)), config.rules))
 
 
 def read(path: str) -> Config:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import gc
 import hashlib
 import importlib
@@ -19,12 +20,13 @@ import msgspec
 
 import flowaudit
 import flowaudit.rules
-from flowaudit.scanner import baseline, extract, mask, sources
+from flowaudit.scanner import baseline, extract, mask, own_rules, sources
 from flowaudit.scanner import catalog as catalogue
 from flowaudit.scanner.cache import Cache, folder
 from flowaudit.scanner.catalog import Catalog, Entry
 from flowaudit.scanner.config import Config, ConfigError
 from flowaudit.scanner.extract import Corpus
+from flowaudit.scanner.own_rules import OwnRule
 from flowaudit.scanner.plan import plan
 from flowaudit.scanner.rank import rank
 from flowaudit.scanner.readers import whole_fingerprint
@@ -36,6 +38,8 @@ Progress = Callable[[str, int, int], None]
 """(step, done, of) of a scan under way."""
 
 
+_CLIENT = "client"
+"""The rule that reports the matches of the client's own rules."""
 _alive: list[Any] = []
 """The last scan's graph and facts: kept until the next scan, because taking them apart costs more than a short-lived process ever gains."""
 
@@ -49,8 +53,8 @@ class RuleModule:
         self.check: Callable[[Any], Iterable[Finding]] = module.check
 
 
-def rules() -> tuple[list[RuleModule], list[str]]:
-    """All rule modules by id, and a word about each that cannot be imported."""
+def rules(own: Sequence[OwnRule] = ()) -> tuple[list[RuleModule], list[str]]:
+    """All rule modules by id, and a word about each that cannot be imported; the client's own rules are variants of one of them."""
     found, failed = [], []
     for info in pkgutil.iter_modules(flowaudit.rules.__path__):
         if info.name.startswith("_") or info.ispkg:
@@ -62,6 +66,9 @@ def rules() -> tuple[list[RuleModule], list[str]]:
             continue
         if hasattr(module, "RULE") and hasattr(module, "check"):
             found.append(RuleModule(module))
+    for item in found:
+        if item.rule.id == _CLIENT:
+            item.rule = msgspec.structs.replace(item.rule, variants={rule.id: rule.message for rule in own if rule.known is None})
     return sorted(found, key=lambda item: item.rule.id), failed
 
 
@@ -94,6 +101,7 @@ def scan(
     Raises SourceError, ConfigError or CatalogError before anything is read; what fails later stands in the report's `failed`.
     A tree of which nothing changed since the last scan with the same tool and options is answered from the cache."""
     config = config or Config()
+    own = own_rules.load(config.rules) if config.rules else ()
     today = today or datetime.datetime.now(datetime.UTC).date()
     store = open_cache(roots, cache)
     collecting = gc.isenabled()
@@ -103,11 +111,11 @@ def scan(
             progress("walking", 0, 0)
         seen = extract.survey(roots, store, exclude=config.exclude, tests=config.include_tests)
         stamp = whole_fingerprint()
-        name = _report_name(seen, stamp, roots, config, known or {}, today)
+        name = _report_name(seen, stamp + own_rules.digest(own), roots, config, known or {}, today)
         kept = _kept(store.blob(name)) if seen.complete and store.usable else None
         if kept is not None:
             return kept
-        report = _audit(seen, store, stamp, roots, config, jobs, known or {}, progress, today)
+        report = _audit(seen, store, stamp, roots, config, jobs, known or {}, progress, today, own)
         if seen.complete and not report.failed:
             store.keep_blob(name, msgspec.msgpack.encode(report))
         return report
@@ -119,20 +127,21 @@ def scan(
 
 def _audit(
     seen: extract.Survey, store: Cache, stamp: str, roots: Sequence[str], config: Config, jobs: int, known: Mapping[str, Any],
-    progress: Progress | None, today: datetime.date,
+    progress: Progress | None, today: datetime.date, own: tuple[OwnRule, ...],
 ) -> Report:  # fmt: skip
-    modules, failed = rules()
-    asked = chosen(modules, config)
+    modules, failed = rules(own)
+    asked = [item for item in chosen(modules, config) if item.rule.variants or item.rule.id != _CLIENT]
     catalog = _catalog(config, store, stamp)
     corpus = _corpus(seen, store, config, jobs, progress)
     failed += corpus.failed
+    notes, matches = _match(own, corpus, jobs, failed, progress)
     if progress:
         progress("linking", 0, 0)
-    graph = _link(corpus, catalog, config, failed)
+    graph = _link(corpus, catalog, config, failed, matches)
     _alive[:] = [graph, corpus]
     findings = _check(graph, asked, corpus, failed, progress) if graph is not None else []
     parts = _parts(graph, findings, failed) if graph is not None else {}
-    return _report(roots, config, corpus, findings, asked, modules, parts, failed, known, today)
+    return _report(roots, config, corpus, findings, asked, modules, parts, failed, known, today, notes)
 
 
 def read(roots: Sequence[str], config: Config, *, jobs: int = 0, cache: bool = True, progress: Progress | None = None) -> Corpus:
@@ -148,13 +157,15 @@ def read(roots: Sequence[str], config: Config, *, jobs: int = 0, cache: bool = T
 def graph(
     roots: Sequence[str], config: Config, *, jobs: int = 0, cache: bool = True, progress: Progress | None = None
 ) -> tuple[Any, list[str]]:  # fmt: skip
-    """The flow graph of the roots, for questions on it (None when linking failed), and what failed."""
+    """The flow graph of the roots, for questions on it (None when linking failed), and what failed. Raises ConfigError for rules that cannot be used."""
+    own = own_rules.load(config.rules) if config.rules else ()
     store = open_cache(roots, cache)
     try:
         seen = extract.survey(roots, store, exclude=config.exclude, tests=config.include_tests)
         corpus = _corpus(seen, store, config, jobs, progress)
         failed = list(corpus.failed)
-        return _link(corpus, _catalog(config, store, whole_fingerprint()), config, failed), failed
+        _, matches = _match(own, corpus, jobs, failed, progress)
+        return _link(corpus, _catalog(config, store, whole_fingerprint()), config, failed, matches), failed
     finally:
         store.close()
 
@@ -206,11 +217,28 @@ def _entries(store: Cache, stamp: str) -> Iterable[Entry]:
     return found
 
 
-def _link(corpus: Corpus, catalog: Catalog, config: Config, failed: list[str]) -> Any:
+def _match(
+    own: tuple[OwnRule, ...], corpus: Corpus, jobs: int, failed: list[str], progress: Progress | None
+) -> tuple[list[str], list[own_rules.Match]]:
+    """What the coverage says of the client's own rules, and where they match; Semgrep is started once, and only when there are some."""
+    if not own:
+        return [], []
+    if progress:
+        progress("matching your own rules", 0, 0)
+    from flowaudit.scanner import semgrep
+
+    texts = {path: functools.partial(sources.read_text, full) for path, full in corpus.places.items() if path in corpus.judged}
+    answer = semgrep.run(own, texts, jobs or os.cpu_count() or 1)
+    corpus.skipped = sorted({*corpus.skipped, *answer.skipped})
+    failed += answer.failed
+    return answer.notes, answer.matches
+
+
+def _link(corpus: Corpus, catalog: Catalog, config: Config, failed: list[str], matches: Sequence[own_rules.Match] = ()) -> Any:
     from flowaudit.scanner.link import link
 
     try:
-        return link(corpus.files, catalog, corpus.judged, config.settings(), corpus.packages)
+        return link(corpus.files, catalog, corpus.judged, config.settings(), corpus.packages, matches)
     except Exception as error:  # noqa: BLE001 - coverage and what was read are still worth reporting
         failed.append(f"linking: {_word(error)}")
         return None
@@ -240,7 +268,7 @@ def _parts(graph: Any, findings: Sequence[Finding], failed: list[str]) -> dict[s
 
 def _report(
     roots: Sequence[str], config: Config, corpus: Corpus, findings: list[Finding], asked: Sequence[RuleModule], modules: Sequence[RuleModule],
-    parts: dict[str, Any], failed: list[str], known: Mapping[str, Any], today: datetime.date,
+    parts: dict[str, Any], failed: list[str], known: Mapping[str, Any], today: datetime.date, notes: Sequence[str],
 ) -> Report:  # fmt: skip
     by_id = {item.rule.id: item.rule for item in asked}
     lines: dict[str, str] = {}
@@ -282,7 +310,7 @@ def _report(
         work=plan(ranked_findings, parts.get("systems", ())),
         suppressed=tuple(sorted(suppressed, key=_worst_first)),
         rules=tuple(item.rule for item in asked),
-        coverage=_coverage(corpus, config, unknown, suppressor.notes(frozenset(by_id))),
+        coverage=_coverage(corpus, config, unknown, [*notes, *suppressor.notes(frozenset(by_id))]),
         skipped=tuple(corpus.skipped),
         failed=tuple(dict.fromkeys(failed)),
         hidden=hidden,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from flowaudit.scanner.catalog import Catalog, Entry, Known
 from flowaudit.scanner.facts import Call, Expr, FileFacts, Location, Schedule
 from flowaudit.scanner.flow.events import Event
+from flowaudit.scanner.own_rules import Match
 from flowaudit.scanner.program import Program, UnitRef
 from flowaudit.scanner.resolve import Resolver
 from flowaudit.scanner.rule import Step
@@ -121,6 +122,8 @@ class FlowGraph:
         self.into: dict[str, list[Edge]] = {}
         self.unknown: dict[str, int] = {}
         """What stayed unknown -> how often, for the report's coverage."""
+        self.matches: list[Match] = []
+        """Where the client's own rules match, as far as they state no fact."""
         self.versions: dict[tuple[str, str], str] = {}
         """(language, package) -> version in the client's lock files."""
         self._of_event: dict[int, list[Edge]] = {}
@@ -149,6 +152,13 @@ class FlowGraph:
             unit = self.program.units[key]
             if unit.path in self.judged:
                 yield unit
+
+    def unit_at(self, path: str, start: int, end: int) -> UnitRef | None:
+        """The innermost unit of a file that holds a span of bytes."""
+        file = self.program.files.get(path)
+        held = [u for u in file.units if u.start <= start and end <= u.end] if file is not None else []
+        inner = min(held, key=lambda u: (u.end - u.start, u.kind == "module", u.name), default=None)
+        return self.program.units.get(f"{path}::{inner.name}") if inner is not None else None
 
     def callees(self, unit: UnitRef, weakest: Certainty = "likely") -> list[Edge]:
         """Edges out of a unit, at least as certain as `weakest`."""

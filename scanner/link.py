@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from flowaudit.scanner.catalog import Catalog, Known
 from flowaudit.scanner.facts import Attr, Call, Closure, Const, Expr, FileFacts, Items, Name, Pair, Schedule, Setting, Table, Text
 from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.graph import Edge, EntryPoint, FlowGraph, Site
+from flowaudit.scanner.own_rules import OWN, Match
 from flowaudit.scanner.program import UnitRef, build, last_name
 from flowaudit.scanner.resolve import Resolver
 from flowaudit.scanner.value import Value
@@ -31,13 +33,16 @@ def link(
     judged: frozenset[str],
     settings: dict[str, Any] | None = None,
     packages: dict[str, str] | None = None,
+    matches: Sequence[Match] = (),
 ) -> FlowGraph:
     """Build the flow graph. `judged` are the paths whose findings count; `settings` the configuration that rules may ask;
-    `packages` maps JS workspace packages to folders. Deterministic: units and events are taken in order."""
+    `packages` maps JS workspace packages to folders; `matches` are those of the client's own rules. Deterministic: units and events are taken in order."""
     program = build(files, packages)
     resolver = Resolver(program, catalog)
     graph = FlowGraph(program, resolver, catalog, judged, settings)
     graph.versions = locked(files)
+    for match in matches:
+        _own(graph, match)
     for key in sorted(program.units):
         unit = program.units[key]
         for event in unit.flow.events:
@@ -57,6 +62,19 @@ def link(
     if resolver.exhausted:
         graph.count_unknown("names that took too many steps to follow")
     return graph
+
+
+def _own(graph: FlowGraph, match: Match) -> None:
+    """A client's rule that states a fact says what the widest call inside its match means; the others wait for the rule that reports them."""
+    if match.rule.known is None:
+        graph.matches.append(match)
+        return
+    unit = graph.unit_at(match.path, match.start, match.end)
+    inside = [e for e in unit.flow.calls if match.start <= e.start and e.end <= match.end] if unit is not None else []
+    if inside:
+        graph.resolver.calls.mark(max(inside, key=lambda e: (e.end - e.start, -e.order)), match.rule.known)
+    else:
+        graph.count_unknown("facts of your own rules that stand on no call")
 
 
 def locked(files: dict[str, FileFacts]) -> dict[tuple[str, str], str]:
@@ -194,7 +212,7 @@ def _site(graph: FlowGraph, unit: UnitRef, event: Event, call: Call, known: Know
         system,
         stage,
         url,
-        "sure" if sure or unit.language == "shell" else "likely",
+        "sure" if sure or unit.language == "shell" or known.entry.id.startswith(OWN) else "likely",
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flowaudit.scanner.config import Config
+from flowaudit.scanner.config import Config, based, read
 from flowaudit.scanner.engine import scan
 
 REPOS = Path(__file__).parent.parent / "fixtures" / "repos"
@@ -43,7 +43,8 @@ def expectations(root: Path) -> tuple[Counter[tuple[str, int, str]], Counter[tup
 def test_findings_equal_expectations(name: str) -> None:
     root = REPOS / name
     must, spurious = expectations(root)
-    report = scan([root], Config(), jobs=1)
+    own = root / "flowaudit.toml"
+    report = scan([root], based(read(str(own)), str(own)) if own.exists() else Config(), jobs=1)
     found = Counter((r.finding.at.path, r.finding.at.line, r.finding.id) for r in report.findings)
     wrong = found - must - spurious
     assert {"not expected": sorted(wrong), "not found": sorted((must + spurious) - found)} == {"not expected": [], "not found": []}

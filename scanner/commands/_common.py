@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from flowaudit.scanner.commands import UserError
-from flowaudit.scanner.config import Config
+from flowaudit.scanner.config import Config, based
 from flowaudit.scanner.config import load as load_config
 
 
@@ -31,6 +31,7 @@ def add_scan_arguments(parser: argparse.ArgumentParser, positional: bool = True)
     parser.add_argument("--skip", action="append", default=[], metavar="FAMILY", help="do not run this rule family (repeatable)")
     parser.add_argument("--exclude", action="append", default=[], metavar="GLOB", help="leave out what matches, as in .gitignore (repeatable)")
     parser.add_argument("--include-tests", action="store_true", help="judge tests, examples and migrations too")
+    parser.add_argument("--rules", metavar="DIR", help="Semgrep rules of your own: a folder or file of them (docs/rules-of-your-own.md)")
     parser.add_argument("--min-confidence", choices=("low", "medium", "high"), help="show findings at least this sure (default: medium)")
     parser.add_argument("--jobs", type=_jobs, default=0, metavar="N", help="processes to use (default: one a core)")
     parser.add_argument("--no-cache", action="store_true", help="neither use nor keep facts of earlier scans")
@@ -50,6 +51,7 @@ def configuration(arguments: argparse.Namespace) -> tuple[Config, str]:
     """The configuration with the command line's options over it, and the file that it came from."""
     arguments.paths = arguments.paths or ["."]
     config, origin = load_config(arguments.paths, arguments.config)
+    config = based(config, origin)
     families = [*arguments.only], [*arguments.skip]
     return msgspec.structs.replace(
         config,
@@ -57,6 +59,7 @@ def configuration(arguments: argparse.Namespace) -> tuple[Config, str]:
         only=tuple(word for text in families[0] for word in text.split(",")) or config.only,
         skip=(*config.skip, *(word for text in families[1] for word in text.split(","))),
         include_tests=config.include_tests or arguments.include_tests,
+        rules=os.path.abspath(arguments.rules) if arguments.rules else config.rules,
         min_confidence=arguments.min_confidence or config.min_confidence,
     ), origin
 

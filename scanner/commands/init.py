@@ -54,6 +54,7 @@ def text(report: object) -> str:
         "# Configuration of flowaudit. Everything is optional; `flowaudit config-schema` describes all keys.",
         "",
         '# exclude = ["legacy/**"]        # as in .gitignore',
+        '# rules = "audit-rules"          # Semgrep rules of your own, see docs/rules-of-your-own.md',
         '# min-confidence = "medium"      # low shows smells too',
         f"# timezone = {quoted(zones[0] if zones else 'Europe/Berlin')}  # of the hosts that run crontabs and timers",
         "",
