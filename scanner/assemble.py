@@ -15,8 +15,10 @@ from flowaudit.scanner.program import UnitRef
 from flowaudit.scanner.report import EntryItem, ScheduleItem, SystemItem
 from flowaudit.scanner.rule import Finding
 from flowaudit.scanner.traits.guards import guards_of
+from flowaudit.scanner.traits.instruments import instruments
 from flowaudit.scanner.traits.jobs import jobs
 from flowaudit.scanner.traits.ladder_report import ladder_items
+from flowaudit.scanner.traits.observed import watches
 from flowaudit.scanner.traits.queue_report import queue_items
 from flowaudit.scanner.traits.schedule_words import words_of
 from flowaudit.scanner.traits.status_report import state_machines, status_tables
@@ -45,6 +47,8 @@ def report_parts(graph: FlowGraph, findings: Sequence[Finding] = ()) -> dict[str
         "edges": edges,
         "status_tables": status_tables(graph),
         "machines": state_machines(graph),
+        "instruments": instruments(graph),
+        "watches": watches(graph, systems),
         "unknown": tuple(sorted(graph.unknown.items())),
     }
 

@@ -24,13 +24,14 @@ from flowaudit.scanner import baseline, extract, mask, own_rules, sources
 from flowaudit.scanner import catalog as catalogue
 from flowaudit.scanner.cache import Cache, folder
 from flowaudit.scanner.catalog import Catalog, Entry
+from flowaudit.scanner.closeup import closeups
 from flowaudit.scanner.config import Config, ConfigError
 from flowaudit.scanner.extract import Corpus
 from flowaudit.scanner.own_rules import OwnRule
 from flowaudit.scanner.plan import plan
 from flowaudit.scanner.rank import rank
 from flowaudit.scanner.readers import whole_fingerprint
-from flowaudit.scanner.report import Coverage, Ranked, Report
+from flowaudit.scanner.report import Closeup, Coverage, Ranked, Report, WorkItem
 from flowaudit.scanner.rule import CONFIDENCES, Finding, Rule
 from flowaudit.scanner.suppress import Suppressor
 
@@ -301,13 +302,15 @@ def _report(
         parts[name] = tuple(msgspec.structs.replace(x, findings=tuple(f for f in x.findings if f in visible)) for x in parts.get(name, ()))
     unknown = parts.pop("unknown", ())
     ranked_findings = tuple(sorted(shown, key=_worst_first))
+    work = plan(ranked_findings, parts.get("systems", ()))
     return Report(
         roots=tuple(os.path.basename(os.path.realpath(root)) for root in roots),
         version=flowaudit.__version__,
         revision=revision,
         prefix=prefix,
         findings=ranked_findings,
-        work=plan(ranked_findings, parts.get("systems", ())),
+        work=work,
+        closeups=_closeups(ranked_findings, work, corpus, text, failed),
         suppressed=tuple(sorted(suppressed, key=_worst_first)),
         rules=tuple(item.rule for item in asked),
         coverage=_coverage(corpus, config, unknown, [*notes, *suppressor.notes(frozenset(by_id))]),
@@ -329,6 +332,14 @@ def _patched(findings: list[Finding], least: int, text: Callable[[str], str], fa
     except Exception as error:  # noqa: BLE001 - a finding without a patch is still worth reporting
         failed.append(f"patches: {_word(error)}")
         return findings
+
+
+def _closeups(findings: Sequence[Ranked], work: Sequence[WorkItem], corpus: Corpus, text: Callable[[str], str], failed: list[str]) -> tuple[Closeup, ...]:
+    try:
+        return closeups(findings, work, corpus.files, text, corpus.tests)
+    except Exception as error:  # noqa: BLE001 - the findings are worth reporting without the code around them
+        failed.append(f"close-ups: {_word(error)}")
+        return ()
 
 
 def _worst_first(ranked: Ranked) -> tuple[float, int, Any, str, str]:

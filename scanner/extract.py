@@ -32,7 +32,7 @@ Progress = Callable[[int, int], None]
 @dataclass(slots=True)
 class Corpus:
     """What was read. `judged` are the paths whose findings count; `apart` counts files by why they were set apart; `failed` names plug-ins
-    that raised; `packages` maps JS workspace packages to folders; `places` maps paths to files for excerpts."""
+    that raised; `packages` maps JS workspace packages to folders; `places` maps paths to files for excerpts; `tests` are paths of tests."""
 
     files: dict[str, FileFacts] = field(default_factory=dict)
     judged: frozenset[str] = frozenset()
@@ -41,6 +41,7 @@ class Corpus:
     failed: list[str] = field(default_factory=list)
     packages: dict[str, str] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
+    tests: tuple[str, ...] = ()
     bytes: int = 0
     fresh: int = 0
     """Files that were extracted anew (the others came from the cache)."""
@@ -69,7 +70,7 @@ class Survey:
         digest = hashlib.blake2b(self.stamp.encode(), digest_size=16)
         for entry in self.walk.entries:
             digest.update(f"\0{entry.path}\0{entry.kind}\0".encode("utf-8", "replace") + self.keys.get(entry.path, b""))
-        for part in (sorted(self.walk.apart.items()), self.walk.skipped, sorted(self.packages.items())):
+        for part in (sorted(self.walk.apart.items()), self.walk.skipped, sorted(self.packages.items()), sorted(self.walk.tests)):
             digest.update(repr(part).encode("utf-8", "replace"))
         return digest.hexdigest()
 
@@ -119,7 +120,7 @@ def collect(seen: Survey, cache: Cache, *, jobs: int = 0, progress: Progress | N
 
 def _collect(seen: Survey, cache: Cache, jobs: int, progress: Progress | None) -> Corpus:
     walk = seen.walk
-    corpus = Corpus(skipped=list(walk.skipped), apart=Counter(walk.apart), failed=list(seen.table.failed), packages=seen.packages)
+    corpus = Corpus(skipped=list(walk.skipped), apart=Counter(walk.apart), failed=list(seen.table.failed), packages=seen.packages, tests=tuple(walk.tests))
     outcomes = _outcomes(seen, cache, jobs, progress, corpus)
     judged = set()
     for entry in walk.entries:

@@ -76,7 +76,7 @@ def _item(key: tuple[str, ...], part: int, members: list[Ranked], names: dict[st
     basis = f"{first:g} h for the first place"
     basis += f", {entry['place']:g} h for each of the other {places - 1}" if places > 2 else f", {entry['place']:g} h for the other" if places == 2 else ""
     basis += f", {entry['file']:g} h for each further file ({len(paths) - 1})" if len(paths) > 1 else ""
-    basis += f", {test:g} h for tests; the range is {table['range']['low']:g} to {table['range']['high']:g} times the sum"
+    basis += f", {test:g} h for tests"
     worst = members[0]
     low, high = table["range"]["low"], table["range"]["high"]
     return WorkItem(

@@ -261,6 +261,51 @@ class WorkItem(msgspec.Struct, frozen=True, kw_only=True):
     remedy: str
 
 
+class Instrument(msgspec.Struct, frozen=True, order=True):
+    """Something that observes the whole program. `gives`: errors | traces | metrics | logs | alerts; `how` is a word on it, `at` where it is set up."""
+
+    gives: str
+    name: str
+    how: str = ""
+    at: Location | None = None
+
+
+class Sign(msgspec.Struct, frozen=True):
+    """One way to observe something. `aspect`: success | failure | identity | metric | trace | alert | heartbeat | dead-letter | reconciliation;
+    `state`: present | mixed | absent | unknown; `how` says by what, `at` where."""
+
+    aspect: str
+    state: str
+    how: str = ""
+    at: Location | None = None
+
+
+class Watch(msgspec.Struct, frozen=True):
+    """What can be observed of one subject today. `kind`: system | webhook | task | job | queue; `subject` is a system's id or a platform; `count` how many places
+    it stands for; `at` the place where a log line or heartbeat would go, `unit` the function there."""
+
+    kind: str
+    subject: str
+    name: str
+    count: int
+    signs: tuple[Sign, ...]
+    at: Location | None = None
+    unit: str = ""
+
+
+class Closeup(msgspec.Struct, frozen=True):
+    """The code around a finding of one of the first work items. `unit` is the function that holds it ("" = none), `first`..`last` its lines; `code` masked,
+    numbered lines; `steps` one masked line for each step of the finding's path; `test` an existing test of the same file."""
+
+    fingerprint: str
+    unit: str
+    first: int = 0
+    last: int = 0
+    code: str = ""
+    steps: tuple[str, ...] = ()
+    test: str = ""
+
+
 class Coverage(msgspec.Struct, frozen=True):
     """What was read and what could not be seen."""
 
@@ -286,6 +331,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[Ranked, ...] = ()
     work: tuple[WorkItem, ...] = ()
     """The findings gathered into what one fix mends: quick wins first, each kind by priority."""
+    closeups: tuple[Closeup, ...] = ()
+    """The code around the findings of the first work items."""
     suppressed: tuple[Ranked, ...] = ()
     rules: tuple[Rule, ...] = ()
     systems: tuple[SystemItem, ...] = ()
@@ -298,6 +345,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     edges: tuple[MapEdge, ...] = ()
     status_tables: tuple[StatusTable, ...] = ()
     machines: tuple[StateMachine, ...] = ()
+    instruments: tuple[Instrument, ...] = ()
+    watches: tuple[Watch, ...] = ()
+    """What can be observed of systems, webhooks, background jobs, recurring jobs and queues."""
     coverage: Coverage = Coverage()
     skipped: tuple[Skipped, ...] = ()
     failed: tuple[str, ...] = ()

@@ -57,12 +57,14 @@ class Entry:
 
 @dataclass(slots=True)
 class Walk:
-    """What a walk found. `apart` counts files (and pruned folders) by reason; `packages` are package.json and tsconfig files, for workspaces."""
+    """What a walk found. `apart` counts files (and pruned folders) by reason; `packages` are package.json and tsconfig files, for workspaces; `tests`
+    the paths of tests, which the brief names beside what they test."""
 
     entries: list[Entry] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     apart: Counter[str] = field(default_factory=Counter)
     packages: list[Entry] = field(default_factory=list)
+    tests: list[str] = field(default_factory=list)
 
 
 class SourceError(Exception):
@@ -132,6 +134,8 @@ class _Walker:
             self.walk.apart["no reader for this kind of file"] += 1
             return
         kind = kind_of(here)
+        if kind == "test":
+            self.walk.tests.append(clean(here))
         if kind == "minified":
             self.walk.apart["generated or minified"] += 1
         elif kind in _APART and not self.tests:

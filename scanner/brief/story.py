@@ -8,7 +8,7 @@ from collections import Counter
 import msgspec
 
 from flowaudit.scanner.brief.texts import WORDS
-from flowaudit.scanner.report import EntryItem, Ranked, Report, SystemItem, WorkItem
+from flowaudit.scanner.report import EntryItem, Report, ScheduleItem, SystemItem, WorkItem
 
 
 class Danger(msgspec.Struct, frozen=True):
@@ -46,6 +46,16 @@ class Folded(msgspec.Struct, frozen=True):
     repeat: str
 
 
+class Size(msgspec.Struct, frozen=True):
+    """How much is printed: specifications in the body and in full after it, rows of a fix table, connections, subjects that are watched."""
+
+    specified: int
+    further: int
+    listed: int
+    mapped: int
+    watched: int
+
+
 VECTORS = {
     "duplicated": ("Something is done twice", "A customer is charged twice, a parcel or an order is made twice, or stock is taken twice."),
     "lost": ("An order or a message disappears", "A step of an order is never done, and nothing repeats it: no export, no confirmation, no label."),
@@ -55,6 +65,8 @@ VECTORS = {
     "invisible": ("A failure that nobody sees", "Something fails and leaves no trace or alarm, so a customer is the first to notice."),
 }
 """Vector -> (title, what it means for a shop), the gravest first."""
+SMALL = 30
+"""Findings up to which a brief stays short."""
 STAGES = {
     "checkout": "checkout", "payment": "payment", "order": "the order itself", "export": "export to warehouse or books", "fulfilment": "fulfilment",
     "invoice": "invoice", "return": "returns and refunds", "notification": "messages to customers", "catalogue": "catalogue and stock",
@@ -78,6 +90,17 @@ def dangers(report: Report) -> tuple[Danger, ...]:
     return tuple(out)
 
 
+def size(report: Report) -> Size:
+    """The size of the body by the number of findings."""
+    few = len(report.findings) <= SMALL
+    return Size(3, 9, 15, 6, 8) if few else Size(8, 12, 25, 12, 15)
+
+
+def own_schedules(report: Report) -> list[ScheduleItem]:
+    """The recurring jobs but those of the build."""
+    return [item for item in report.schedules if item.platform != "github-actions"]
+
+
 def worst(report: Report, most: int) -> tuple[WorkItem, ...]:
     """The work items to do first, whichever effort they take."""
     ranked = sorted(report.work, key=lambda work: (-work.score, -work.impact, work.rule, work.files, work.id))
@@ -90,11 +113,6 @@ def sums(items: tuple[WorkItem, ...] | list[WorkItem]) -> Sums:
         len(items), sum(len(item.findings) for item in items), sum(item.places for item in items), round(sum(item.impact for item in items), 2),
         round(sum(item.impact * item.likelihood for item in items), 2), (sum(item.hours[0] for item in items), sum(item.hours[1] for item in items)),
     )  # fmt: skip
-
-
-def by_print(report: Report) -> dict[str, tuple[int, Ranked]]:
-    """Fingerprint -> (number in the list of all findings, finding)."""
-    return {item.fingerprint: (number, item) for number, item in enumerate(report.findings, 1)}
 
 
 def folded(report: Report) -> tuple[Folded, ...]:
@@ -115,25 +133,6 @@ def folded(report: Report) -> tuple[Folded, ...]:
 def _folder(path: str) -> str:
     """The first two folders of a path."""
     return "/".join(posixpath.dirname(path).split("/")[:2]) or "."
-
-
-def gaps(report: Report) -> tuple[tuple[SystemItem, tuple[str, ...]], ...]:
-    """(system that is called, what cannot be seen of its calls today), systems with gaps only."""
-    hidden = {"unlogged-call", "swallowed-exception"}
-    silent = Counter(item.finding.system for item in report.findings if item.finding.rule in hidden and item.finding.system)
-    out = []
-    for item in report.systems:
-        guards = dict(item.guards)
-        missing = []
-        if item.calls and guards.get("log") == "absent":
-            missing.append("no call leaves a log line")
-        elif item.calls and guards.get("log") == "mixed":
-            missing.append("some calls leave no log line")
-        if silent.get(item.id):
-            missing.append(f"{silent[item.id]} place{'' if silent[item.id] == 1 else 's'} where a failure leaves no usable trace")
-        if missing:
-            out.append((item, tuple(missing)))
-    return tuple(out)
 
 
 _KINDS = ("payment", "storefront", "marketplace", "erp", "wms", "courier", "accounting", "tax", "email", "sms", "crm", "fraud", "search", "other")

@@ -12,20 +12,27 @@ from flowaudit.scanner.report import Report
 
 
 class Specification(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a fix of one rule must reach: `order` says what breaks for an order, `accept` and `tests` are checkable lines."""
+    """What a fix of one rule must reach, as Markdown: `order` says what breaks for an order, `steps` what to do, `accept` and `tests` are checkable lines."""
 
+    title: str = ""
+    """The kind of fault in a shop owner's words."""
     order: str
     accept: tuple[str, ...]
     tests: tuple[str, ...]
     rollout: str
     rollback: str
-    change: dict[str, str] = {}
-    """How it is usually written, by language: py, php, js."""
+    steps: tuple[str, ...] = ()
+    change: dict[str, str | dict[str, str]] = {}
+    """How it is usually written, by language (py, php, js), or by system and then language."""
 
-    def written(self, path: str) -> str:
-        """The usual way of writing it in the language of a file, "" where there is none."""
+    def written(self, path: str, systems: tuple[str, ...] = ()) -> str:
+        """The usual way of writing it in the language of a file: the one system's own where there is one, "" where nothing is known."""
         ending = path.rpartition(".")[2].lower()
-        return self.change.get("js" if ending in {"ts", "tsx", "jsx", "mjs", "cjs", "vue"} else ending, "")
+        language = "js" if ending in {"ts", "tsx", "jsx", "mjs", "cjs", "vue"} else ending
+        own = self.change.get(systems[0], "") if len(systems) == 1 else ""
+        found = own.get(language, "") if isinstance(own, dict) else ""
+        general = self.change.get(language, "")
+        return found or (general if isinstance(general, str) else "")
 
 
 class Pattern(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -68,8 +75,9 @@ def _table(name: str) -> dict[str, object]:
 
 @lru_cache(maxsize=1)
 def specifications() -> dict[str, Specification]:
-    """Rule id or rule/variant -> specification."""
-    return {name: msgspec.convert(value, Specification) for name, value in _table("specifications.toml").items()}
+    """Rule id or rule/variant -> specification; what a variant does not say is its family's."""
+    table: dict[str, dict[str, object]] = _table("specifications.toml")  # type: ignore[assignment]
+    return {name: msgspec.convert({**table.get(name.split("/", maxsplit=1)[0], {}), **value}, Specification) for name, value in table.items()}
 
 
 def specification(rule: str) -> Specification:
@@ -93,7 +101,7 @@ def questions() -> tuple[Question, ...]:
 def recommended(report: Report) -> tuple[Pattern, ...]:
     """The patterns for the stack that was found: by topic and language the first one whose conditions are met."""
     seen = _seen(report)
-    main = _languages(report)
+    main = main_languages(report)
     out: list[Pattern] = []
     for pattern in patterns():
         languages = [language for language in pattern.languages if language in main]
@@ -128,7 +136,8 @@ _SHARE = 0.1
 """A language with less than this share of the largest one's files is not the stack's."""
 
 
-def _languages(report: Report) -> set[str]:
+def main_languages(report: Report) -> set[str]:
+    """The languages that the stack is written in."""
     counts = {name: number for name, number in report.coverage.languages if name in {"python", "php", "javascript", "typescript"}}
     most = max(counts.values(), default=0)
     return {name for name, number in counts.items() if number >= _SHARE * most}

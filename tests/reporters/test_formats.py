@@ -136,13 +136,15 @@ def test_issues_have_what_gitlab_requires() -> None:
 def test_the_brief_has_its_parts() -> None:
     text = brief.render(reports.report())
     for heading in (
-        "# Order-flow audit of shop", "## What can happen to an order here", "### Do these first", "### Quick wins", "## Specifications", "## Monitoring gaps",
-        "### Systems", "### Entry points", "## Recommended patterns for this stack", "## What this audit could not see", "## Appendix B: all findings",
-        "## Appendix C: schedules", "## Appendix D: what could not be read",
+        "# Order-flow audit of shop", "## What can happen to an order here", "### Do these first", "### Quick wins", "## Specifications",
+        "## What is watched today, and what should be", "### Systems", "### Entry points", "### Recurring jobs", "## Recommended patterns for this stack",
+        "## What this audit could not see", "## Appendix B: all findings",
+        "## Appendix C: inventories", "## Appendix E: what could not be read",
+        "## Appendix F: recommended patterns",
     ):  # fmt: skip
         assert heading in text.splitlines()
     assert "How an order gets here:" in text
-    assert "Factors: stage 1 (stage payment)" in text
+    assert "Priority of the gravest place:" in text
 
 
 NAMES = ("<img src=x onerror=alert(1)>", "[a](javascript:alert(1))", "# heading", "```\n# x", "| a | b |", "![i](http://x/y.png)", reports.EVIL)
