@@ -6,7 +6,7 @@ BIN := .venv/bin
 SHOP := fixtures/repos/django_shop
 CASES ?= ../shared/cases
 
-.PHONY: help scan test lint types imports unit format test-browser package-test bench accuracy lock clean
+.PHONY: help scan test docs lint types imports unit format test-browser package-test bench accuracy lock clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +28,9 @@ imports: .venv/installed ## who may import whom
 
 unit: .venv/installed ## pytest
 	$(BIN)/python -m pytest -q
+
+docs: .venv/installed ## write docs/rules/ anew from the rules' documentation
+	$(BIN)/python scripts/rule_pages.py
 
 format: .venv/installed ## sort imports and mend what ruff can mend safely
 	$(BIN)/ruff check --fix .

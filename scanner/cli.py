@@ -5,26 +5,11 @@ Exit codes: 0 done, 1 `--fail-on` reached, 2 incomplete or failed. A command is 
 
 from __future__ import annotations
 
-import argparse
-import ast
 import contextlib
-import importlib
 import os
 import sys
-from pathlib import Path
-from types import ModuleType
 
-EPILOG = """\
-examples:
-  flowaudit scan ../shop                       read a shop's integrations and print what is wrong
-  flowaudit scan ../shop --report out          write report.sarif, findings.json and brief.md to out/
-  flowaudit scan . --format sarif -o x.sarif   one format; "-" is the terminal
-  flowaudit scan . --fail-on error             exit code 1 when an error was found
-  flowaudit explain missing-timeout            what a rule means and how to mend it
-
-exit codes: 0 done, 1 --fail-on reached, 2 incomplete or failed
-"""
-_FIRST = ("scan", "baseline", "rules", "explain", "facts", "init", "map", "flow", "schedules", "queues", "webhooks")
+from flowaudit.scanner.commands._parser import build
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -78,53 +63,12 @@ def _say(text: str, code: int, error: BaseException | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
-    names = _names()
-    parser = argparse.ArgumentParser(
-        prog="flowaudit", description="Finds where an order, a payment or a stock level can be lost without a word.", epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
-    )  # fmt: skip
-    parser.add_argument("--version", action="version", version=f"flowaudit {_version()}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    wanted = next((word for word in words if not word.startswith("-")), "")
-    modules: dict[str, ModuleType] = {}
-    for name in names:
-        if wanted in names and name != wanted:
-            continue  # only the asked command is imported
-        summary, text = _described(name)
-        sub = commands.add_parser(name, help=summary, description=text, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False)
-        if name == wanted:
-            modules[name] = importlib.import_module(f"flowaudit.scanner.commands.{name.replace('-', '_')}")
-            modules[name].add_arguments(sub)
+    parser, modules = build(words)
     arguments = parser.parse_args(words)
     if not arguments.command:
         parser.print_help(sys.stderr)
         return 2
     return int(modules[arguments.command].run(arguments))
-
-
-def _version() -> str:
-    import flowaudit
-
-    return flowaudit.__version__
-
-
-def _folder() -> Path:
-    return Path(__file__).with_name("commands")
-
-
-def _names() -> list[str]:
-    """The commands, the daily ones first."""
-    found = sorted(name[:-3].replace("_", "-") for name in os.listdir(_folder()) if name.endswith(".py") and not name.startswith("_"))
-    return sorted(found, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name))
-
-
-def _described(name: str) -> tuple[str, str]:
-    """The first line and the whole of a command's docstring, without importing it."""
-    source = (_folder() / f"{name.replace('-', '_')}.py").read_text("utf-8")
-    quote = source.find('"""')
-    end = source.find('"""', quote + 3)
-    text = str(ast.literal_eval(source[quote : end + 3])).strip() if 0 <= quote < end else ""
-    return text.split("\n", 1)[0].rstrip("."), text
 
 
 if __name__ == "__main__":
