@@ -35,7 +35,7 @@ def webhooks(files: dict[str, str], direction: str = "in") -> list[WebhookItem]:
 def test_a_queue_of_settings_is_joined_with_the_code_that_reads_it() -> None:
     files = {"template.yaml": SAM, "src/main.py": "def run(event, context):\n    print(event)\n"}
     found = queue(files, "Orders")
-    assert [(p.name, p.note) for p in found.consumers] == [("Orders", "run")]
+    assert [(p.name, p.note) for p in found.consumers] == [("Export", "run")]
     assert (found.delivery, found.redelivery, found.dead_letters, found.carries) == ("at-least-once", "5 attempts", "Dead", "order")
     assert found.limits == (("redelivered after", "180 s"), ("handler may work", "30 s"))
     assert found.dead_letter_readers == ()
@@ -166,3 +166,21 @@ def test_the_brief_shows_them_and_client_text_cannot_act(tmp_path: Path, capsys:
     assert "### Queues and topics" in said
     assert "Or\\|ders" in said
     assert "### Webhooks that partners call" in said
+
+
+BUS = (
+    "Resources:\n  Book:\n    Type: AWS::Serverless::Function\n    Properties:\n      CodeUri: src/\n      Handler: main.run\n      Events:\n        Bus:\n"
+    "          Type: EventBridgeRule\n          Properties:\n            Pattern:\n              source: [shop.orders]\n              detail-type: [OrderPaid, OrderCancelled]\n"
+    "  Rule:\n    Type: AWS::Events::Rule\n    Properties:\n      EventPattern:\n        detail-type: [OrderPaid]\n      Targets:\n        - Arn: !GetAtt Book.Arn\n          Id: book\n"
+)
+
+
+def test_an_event_bus_is_told_by_detail_types_across_templates() -> None:
+    code = "def put(client, paid):\n    kind = 'OrderPaid' if paid else 'x'\n    client.put_events(Entries=[{'Source': 'shop.orders', 'DetailType': 'OrderPaid', 'Detail': '{}'}])\n"
+    other = "def put(client, kind):\n    event = {}\n    event['DetailType'] = 'Order{}'.format(kind)\n    client.put_events(Entries=[event])\n"
+    files = {"a/template.yaml": BUS, "a/src/main.py": "def run(event, context):\n    print(event)\n", "b/send.py": code, "c/send.py": other}
+    paid, cancelled = queue(files, "OrderPaid"), queue(files, "OrderCancelled")
+    assert sorted({p.name for p in paid.consumers}) == ["Book"]
+    assert [p.at.path for p in paid.publishers] == ["b/send.py", "c/send.py"]
+    assert [p.at.path for p in cancelled.publishers] == ["c/send.py"]
+    assert paid.redelivery == "186 in all (default)"

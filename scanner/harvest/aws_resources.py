@@ -22,6 +22,7 @@ _TECHNOLOGY = {"SQS": "sqs", "SNS": "sns", "DynamoDB": "dynamodb-streams", "Kine
 _FRONT = {"Api": 29.0, "HttpApi": 30.0}
 """Seconds after which API Gateway answers in a function's stead (quotas of REST and HTTP APIs: integration timeout)."""
 _PUSHED = frozenset({"SNS", "EventBridgeRule", "CloudWatchEvent", "S3", "EventBridge"})
+_BUSES = frozenset({"EventBridgeRule", "CloudWatchEvent", "EventBridge"})
 
 
 class Template:
@@ -87,6 +88,10 @@ def _resource(template: Template, name: str) -> Iterator[Fact]:
         yield from _queue(template, name, properties, place)
     elif kind == "AWS::Serverless::Function" and properties is not None:
         yield from _function(template, name, properties)
+    elif kind == "AWS::SNS::Topic":
+        yield from Block("queue", FORM, name, "sns", place).put("topic", True, place).facts()
+    elif kind == "AWS::Events::Rule" and properties is not None:
+        yield from _rule(template, name, properties, place)
     elif kind == "AWS::Lambda::EventSourceMapping" and properties is not None:
         function = template.name(properties.get("FunctionName"))
         mapping = Block("consumer", FORM, function if function in template.resources else name, "", place)
@@ -98,6 +103,23 @@ def _resource(template: Template, name: str) -> Iterator[Fact]:
         code = target.get("Properties", "CodeUri") or target.get("Properties", "Code") if target is not None else None
         if target is not None and code is not None:
             yield from bound(mapping, handler_path(template.folder, code, target.string("Properties", "Handler")), place, function)
+
+
+def _rule(template: Template, name: str, properties: Node, place: Span) -> Iterator[Fact]:
+    """The targets of a rule on an event bus: each is a consumer; a schedule's rule is none."""
+    pattern, targets = properties.get("EventPattern"), properties.get("Targets")
+    for target in targets.items if pattern is not None and targets is not None and targets.kind == "list" else ():
+        function = template.name(target.get("Arn"))
+        for topic in pattern_names(pattern) or [name]:
+            block = Block("consumer", FORM, function if function in template.resources else name, "eventbridge", place).put("queue", topic, place)
+            block.put("source", "rule", place).put("function", function, place)
+            dead = target.get("DeadLetterConfig")
+            if dead is not None:
+                block.put("failure-target", template.name(dead.get("Arn")) or UNKNOWN_VALUE, span(dead))
+            attempts = target.get("RetryPolicy", "MaximumRetryAttempts")
+            if attempts is not None:
+                block.put("attempts", template.number(attempts), span(attempts))
+            yield from block.facts()
 
 
 def _queue(template: Template, name: str, properties: Node | None, place: Span) -> Iterator[Fact]:
@@ -136,7 +158,7 @@ def _function(template: Template, name: str, properties: Node) -> Iterator[Fact]
             where = handler_path(template.folder, code, handler)
             yield from fronted(where, name, inner.string("Method"), inner.string("Path"), _FRONT[kind], template, timeout, place)
             continue
-        block = Block("consumer", FORM, name, _TECHNOLOGY.get(kind, "aws-lambda-async"), place)
+        block = Block("consumer", FORM, name, "eventbridge" if kind in _BUSES else _TECHNOLOGY.get(kind, "aws-lambda-async"), place)
         if kind in _PULLED:
             source(template, block, inner, inner.get("Queue") or inner.get("Stream") or inner.get("Broker"), _PULLED[kind], place)
             failure = inner.get("DestinationConfig", "OnFailure")
@@ -150,6 +172,9 @@ def _function(template: Template, name: str, properties: Node) -> Iterator[Fact]
                 block.put("async-target", template.name(invoke.get("Destination")) or UNKNOWN_VALUE, Span(at.start, span(config).end))
         else:
             block.put("source", "async", place)
+            names = topics(template, kind, inner)
+            if names:
+                block.put("queue", names[0], place)
             if invoke is not None or dead is not None:
                 block.put("failure-target", UNKNOWN_VALUE, span(invoke or dead))
             own = inner.get("DeadLetterConfig") or inner.get("RedrivePolicy")
@@ -159,7 +184,29 @@ def _function(template: Template, name: str, properties: Node) -> Iterator[Fact]
         if code is not None and isinstance(code.value, str):
             block.put("code", posixpath.normpath(posixpath.join(template.folder, code.value)), span(code))
         yield from block.facts()
+        for other in topics(template, kind, inner)[1:]:
+            yield from block.again(other, place)
         yield from bound(block, handler_path(template.folder, code, handler), place, name)
+
+
+def topics(template: Template, kind: str, event: Node) -> list[str]:
+    """What a push comes from: the detail types of a pattern on an event bus, else its sources; the topic of SNS."""
+    if kind == "SNS":
+        topic = event.get("Topic")
+        found = template.name(topic) if topic is not None else ""
+        return [found] if found not in {"", UNKNOWN_VALUE} else []
+    pattern = event.get("Pattern") or event.get("EventPattern") if kind in _BUSES else None
+    return pattern_names(pattern)
+
+
+def pattern_names(pattern: Node | None) -> list[str]:
+    """The detail types of an event pattern, else its sources."""
+    for key in ("detail-type", "source"):
+        values = pattern.get(key) if pattern is not None else None
+        names = [i.text for i in values.items if i.kind == "scalar" and i.text] if values is not None and values.kind == "list" else []
+        if names:
+            return names[:20]
+    return []
 
 
 def handler_path(folder: str, code: Node | None, handler: str) -> str:

@@ -48,6 +48,11 @@ class Block:
         """The last value put for a key, None for none."""
         return next((f.value for f in reversed(self._facts) if isinstance(f, Setting) and f.key == key), None)
 
+    def again(self, queue: str, place: Span) -> Iterator[Fact]:
+        """The same block for another queue."""
+        yield from (f for f in self._facts if not (isinstance(f, Setting) and f.key == "queue"))
+        yield Setting(*place, "queue", queue, self.scope)
+
     def facts(self) -> Iterator[Fact]:
         """All settings, the declaration first."""
         yield from self._facts

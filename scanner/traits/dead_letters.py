@@ -68,7 +68,7 @@ def _lambda(q: Queues) -> Iterator[Fault]:
                     q.sure(block, "high"), "lost", "Set DestinationConfig.OnFailure and MaximumRetryAttempts on the event source.",
                     (), ("destination of the event source", "limit of attempts", "limit of age"),
                 )  # fmt: skip
-        elif source == "async" and target is None and block.technology in {"sns", "aws-lambda-async"}:
+        elif source == "async" and target is None and block.technology in {"sns", "aws-lambda-async", "eventbridge"}:
             # the default of nearly every function: only beside a sibling that has one
             confidence: Confidence = "medium" if siblings else "low"
             yield Fault(

@@ -12,10 +12,11 @@ from flowaudit.scanner.program import UnitRef, last_name
 from flowaudit.scanner.traits.values import constants
 
 _EVENT = re.compile(r"event|topic|webhook|notification", re.IGNORECASE)
-_KIND = re.compile(r"^(?:get_?)?(?:type|action|kind|name|resource|code|reason)$", re.IGNORECASE)
+_KIND = re.compile(r"^(?:get_?)?(?:type|action|kind|name)$", re.IGNORECASE)
 _SPELT = re.compile(r"^[A-Za-z][\w-]*(?:[./:_-][\w*-]+)+$|^[A-Z][A-Z0-9_]{3,}$")
 """How systems spell events: `payment.captured`, `orders/paid`, `ORDER_CREATED`, `charge_failed`."""
-_PLAIN = re.compile(r"^[A-Za-z][\w./:*-]{2,79}$")
+_DOTTED = re.compile(r"^[a-zA-Z][\w-]*(?:[./:][a-zA-Z][\w*-]*)+$")
+"""Spellings that are no other word, so that `type` or `action` may be what they are compared with."""
 
 
 def handled(graph: FlowGraph, units: list[UnitRef], known: frozenset[str]) -> dict[str, Location]:
@@ -23,17 +24,17 @@ def handled(graph: FlowGraph, units: list[UnitRef], known: frozenset[str]) -> di
     out: dict[str, Location] = {}
     for unit in units:
         for name, at, sure in _told_apart(graph, unit):
-            if name in known or (sure and (_PLAIN.match(name) if not known else _SPELT.match(name))):
+            if name in known or (sure and _SPELT.match(name)) or _DOTTED.match(name):
                 out.setdefault(name, at)
     return out
 
 
 def _told_apart(graph: FlowGraph, unit: UnitRef) -> Iterator[tuple[str, Location, bool]]:
-    """(constant, place, whether what it is compared with is called an event)."""
+    """(constant, place, whether what it is compared with is surely an event's name)."""
     for stmt in inside(unit.unit.body):
         if isinstance(stmt, Switch):
-            sure = _speaks(stmt.subject)
-            for case in stmt.cases:
+            sure = _sure(stmt.subject)
+            for case in stmt.cases if _speaks(stmt.subject) else ():
                 for value in case.values:
                     yield from _constants(graph, unit, value, sure)
         for head in heads(stmt):
@@ -41,8 +42,8 @@ def _told_apart(graph: FlowGraph, unit: UnitRef) -> Iterator[tuple[str, Location
                 match part:
                     case Op(op="==" | "!=" | "in" | "not in" | "is", operands=(left, right)):
                         for one, other in ((left, right), (right, left)):
-                            if not isinstance(one, Const | Items) and _comparable(other):
-                                yield from _constants(graph, unit, other, _speaks(one))
+                            if not isinstance(one, Const | Items) and _comparable(other) and _speaks(one):
+                                yield from _constants(graph, unit, other, _sure(one))
                     case Index(base=base, key=key) if _speaks(key) and not isinstance(key, Const):
                         yield from _keys(graph, unit, base)
                     case Call(callee=Attr(name="get" | "has") as callee, args=args) if args and not isinstance(args[0].value, Const) and _speaks(args[0].value):
@@ -64,6 +65,14 @@ def _speaks(expr: Expr) -> bool:
         first = expr.args[0].value
         last = str(first.value) if isinstance(first, Const) else last_name(first)
     return bool(_EVENT.search(last) or _KIND.match(last))
+
+
+def _sure(expr: Expr) -> bool:
+    """Whether "event" or "topic" stands in an expression's name or what it is a part of: `event.type`, not `payment.type`."""
+    while isinstance(expr, Call):
+        expr = expr.args[0].value if expr.args and isinstance(expr.args[0].value, Const) else expr.callee
+    whole = [part for part in walk(expr) if isinstance(part, Name | Attr | Const)]
+    return any(_EVENT.search(str(p.value) if isinstance(p, Const) else last_name(p)) for p in whole)
 
 
 def _constants(graph: FlowGraph, unit: UnitRef, expr: Expr, sure: bool) -> Iterator[tuple[str, Location, bool]]:

@@ -6,6 +6,7 @@ queue share one item. Nothing is guessed: what no file in view says stays "".
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -20,7 +21,9 @@ from flowaudit.scanner.traits.values import constants
 
 MOST = 60
 """Publishers and consumers of a queue that are listed."""
-_SOURCES = frozenset({"queue", "stream", "async", ""})
+_SOURCES = frozenset({"queue", "stream", "async", "rule", ""})
+_SHARED = frozenset({"eventbridge"})
+"""Technologies whose names hold beyond a template."""
 _NAMES = ("queue", "queue_name", "queueName", "channel", "topic")
 
 
@@ -37,6 +40,7 @@ class _Channel:
     read: dict[Location, Party] = field(default_factory=dict)
     written: dict[Location, Party] = field(default_factory=dict)
     words: list[str] = field(default_factory=list)
+    domain: str = ""
 
 
 class _Inventory:
@@ -50,7 +54,7 @@ class _Inventory:
     def channel(self, scope: str, name: str, technology: str, at: Location) -> _Channel:
         key = (scope, name)
         if key not in self.channels:
-            self.channels[key] = _Channel(name, technology, at)
+            self.channels[key] = _Channel(name, technology, at, domain=scope.partition("|")[2] if scope.count("|") else "")
             self.by_name.setdefault(name, []).append(self.channels[key])
         return self.channels[key]
 
@@ -73,7 +77,9 @@ class _Inventory:
 
     def _side(self, block: Block, name: str, add: object) -> None:
         named = self.by_name.get(name, ()) if name and name != UNKNOWN_VALUE else ()
-        known = [c for c in named if c.technology == block.technology or (c.block is not None and c.block.form == block.form)]
+        known = [c for c in named if c.domain == block.domain and (c.technology == block.technology or (c.block is not None and c.block.form == block.form))]
+        if not known and block.technology in _SHARED:
+            known = [c for c in self.channels.values() if c.technology == block.technology and fnmatch.fnmatchcase(c.name, name)]
         if not known and (block.form in {"kafka", "celery", "bull"} or not name or name == UNKNOWN_VALUE):
             shown = block.shown if block.form not in {"kafka", "celery", "bull"} else f"{block.form} of this application"
             known = [self.channel(f"{block.form}|{block.domain}", shown, block.technology, block.at)]
@@ -96,10 +102,13 @@ class _Inventory:
     def code(self) -> None:
         """Consumers and tasks, those who enqueue them, and calls that publish to a name."""
         for entry in self.graph.entries:
+            if entry.known is not None and entry.known.symbol.name.startswith("def ") and entry.name == entry.unit.unit.name:
+                continue  # a function that a platform calls: what it reads is not in view
             if entry.kind not in {"consumer", "task"} or entry.unit.path not in self.graph.judged or entry.schedule is not None:
                 continue
             for found in self._of(entry):
-                found.read.setdefault(entry.at, Party(entry.name, entry.at, _unit(entry.unit)))
+                own = next((b.name for b in found.consumers if b.at == entry.at and b.name), entry.name)
+                found.read.setdefault(entry.at, Party(_cut(own), entry.at, _unit(entry.unit)))
                 for edge in self.graph.into.get(entry.unit.key, ()):
                     if edge.kind == "enqueues" and edge.tail.path in self.graph.judged:
                         found.written.setdefault(edge.at(), Party(_unit(edge.tail), edge.at(), entry.name))
@@ -109,7 +118,7 @@ class _Inventory:
                 continue
             known = self.by_name.get(message.name) or [c for c in self.channels.values() if c.name.rpartition(".")[2] == message.name and c.block is not None]
             if not known and message.known.symbol.role == "publish":
-                known = [self.channel("published", message.name, message.known.entry.id, at)]
+                known = [self.channel("published|", message.name, message.known.entry.id, at)]
             for found in known:
                 found.written.setdefault(at, Party(_unit(unit), at))
 
@@ -128,7 +137,7 @@ class _Inventory:
             return known
         technology = self._technology(entry.platform)
         name = named or f"{technology} (default queue)"
-        return [self.channel(f"entry|{technology}", name, technology, entry.at)]
+        return [self.channel(f"entry {technology}|", name, technology, entry.at)]
 
     def _named(self, entry: EntryPoint) -> str:
         for key in _NAMES:

@@ -11,7 +11,7 @@ from flowaudit.scanner.located import LocatedError, file_facts, load_yaml
 
 NAME = "cloudformation"
 FILES = ("*.yaml", "*.yml", "*.json", "*.template")
-SNIFF = re.compile(r"AWS::(?:SQS::Queue|Serverless::Function|Lambda::EventSourceMapping)\b")
+SNIFF = re.compile(r"AWS::(?:SQS::Queue|SNS::Topic|Events::Rule|Serverless::Function|Lambda::EventSourceMapping)\b")
 VERSION = 1
 
 
