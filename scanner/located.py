@@ -204,7 +204,11 @@ def load_yaml(text: str, template: bool = True) -> list[Node]:
     out: list[Node] = []
     budget = [MOST_NODES]
     try:
-        out.extend(_node(document, to_byte, budget, 0) for document in _compose(text) if document is not None)
+        composed = [document for document in _compose(text) if document is not None]
+        if "&" in text and "*" in text:
+            for document in composed:
+                _weigh(document, {}, 0)
+        out.extend(_node(document, to_byte, budget, 0) for document in composed)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problem = " ".join((error.problem or error.context or "cannot be read").split())
@@ -255,6 +259,19 @@ def load_yaml_parts(text: str) -> tuple[list[Node], list[LocatedError]]:
                     node.end += base
         nodes.extend(found)
     return nodes, errors
+
+
+def _weigh(node: yaml.Node, known: dict[int, int], depth: int) -> int:
+    """The values that a node has once its aliases are followed, reckoned without following them twice; too many end here, before they are made."""
+    if depth > DEEPEST:
+        raise LocatedError("nested too deep")
+    total = known.get(id(node))
+    if total is None:
+        inner = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else node.value if isinstance(node, yaml.SequenceNode) else []
+        total = known[id(node)] = 1 + sum(_weigh(part, known, depth + 1) for part in inner)
+    if total > MOST_NODES:
+        raise LocatedError("more values than a configuration has; its aliases multiply")
+    return total
 
 
 def _node(node: yaml.Node, to_byte: _Bytes, budget: list[int], depth: int) -> Node:

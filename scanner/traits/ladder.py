@@ -174,13 +174,16 @@ def around_workers(graph: FlowGraph, entry: EntryPoint) -> list[Rung]:
     out = _function(graph, entry)
     if out:
         return out
-    technology = entry.platform.partition("-")[0]
-    found = [b for b in queues(graph).known("broker") + queues(graph).known("consumer") if technology and b.form == technology and "limit" in b.settings]
-    if entry.kind in {"task", "consumer"} and found and len({b.value("limit") for b in found}) == 1:
-        limit = found[0].number("limit")
-        if limit:
-            return [Rung(limit, "the workers' time limit", found[0].settings["limit"].at)]
-    return []
+    if entry.kind not in {"task", "consumer"}:
+        return []
+    forms = {entry.platform.partition("-")[0], entry.known.symbol.name.partition(".")[0] if entry.known is not None else ""} - {""}
+    every = [b for kind in ("broker", "consumer", "queue") for b in queues(graph).known(kind) if b.form in forms]
+    found = [(b, key) for b in every for key in ("limit", "limit-default") if key in b.settings]
+    if len({b.value(key) for b, key in found}) != 1:
+        return []
+    block, key = found[0]
+    limit = block.number(key)
+    return [Rung(limit, "the workers' time limit", block.settings[key].at, "", key == "limit-default")] if limit else []
 
 
 def _function(graph: FlowGraph, entry: EntryPoint) -> list[Rung]:

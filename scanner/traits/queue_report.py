@@ -251,6 +251,8 @@ def _first(blocks: list[Block], keys: tuple[str, ...], form: str) -> str:
 
 def _ack(blocks: list[Block], entry: Entry | None) -> str:
     for block in blocks:
+        if block.text("popped"):
+            return "taken out before the work" if block.text("popped") == "popped" else "a copy is kept until the work is done"
         if block.value("auto-ack") is True or block.value("auto-commit") is True:
             return "automatic, before the work"
         if block.value("auto-ack") is False or block.value("acks-late") is True:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from flowaudit.scanner.facts import UNKNOWN_VALUE, Fact, FileFacts, Scalar, Skipped, Source
 from flowaudit.scanner.harvest.queue_words import Block, Span, seconds
-from flowaudit.scanner.located import Node, file_facts, flat, load_ini, load_yaml_parts
+from flowaudit.scanner.located import LARGEST, Node, file_facts, flat, load_ini, load_yaml_parts
 
 NAME = "kafka_settings"
 FILES = ("*.properties", "*.yml", "*.yaml")
@@ -27,6 +27,8 @@ _RETENTION = {"hours": 3600.0, "minutes": 60.0, "ms": 0.001}
 
 def extract(source: Source) -> FileFacts:
     """Read the settings that decide what a crash loses."""
+    if len(source.text) > LARGEST:
+        return file_facts(source, skipped=(Skipped(source.path, f"larger than {LARGEST // 1_000_000} MB", NAME),))
     if source.path.endswith(".properties"):
         settings = [(key, value, Span(start, end)) for section in load_ini(source.text, separators="=:") for key, value, start, end in section.settings]
         return file_facts(source, _read(((k.replace("_", "-"), k, v, s) for k, v, s in settings), bool(_KAFKA.search(source.path + source.text[:20000]))))

@@ -12,19 +12,22 @@ from collections.abc import Iterator
 import tree_sitter
 import tree_sitter_hcl
 
-from flowaudit.scanner.facts import UNKNOWN_VALUE, Fact, FileFacts, Scalar, Skipped, Source
+from flowaudit.scanner.facts import UNKNOWN_VALUE, Fact, FileFacts, Scalar, Setting, Skipped, Source
 from flowaudit.scanner.harvest.queue_words import Block, Span, seconds
 from flowaudit.scanner.located import LARGEST, file_facts
 
 NAME = "terraform"
 FILES = ("*.tf",)
-SNIFF = re.compile(r'resource\s+"(?:aws_sqs_queue|aws_lambda_|google_pubsub_subscription|google_cloud_tasks_queue|azurerm_servicebus)')
+SNIFF = re.compile(
+    r'resource\s+"(?:aws_sqs_queue|aws_lambda_|aws_cloudwatch_event_target|google_pubsub_subscription|google_cloud_tasks_queue|azurerm_servicebus)'
+    r'|source\s*=\s*"[^"\n]*(?:sqs|queue|lambda)'
+)
 VERSION = 1
 
 _LANGUAGE = tree_sitter.Language(tree_sitter_hcl.language())
 _DURATION = re.compile(r"^(\d+(?:\.\d+)?)s$")
 _ISO = re.compile(r"^P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$")
-_ADDRESS = re.compile(r"\b((?:aws|google|azurerm)_\w+\.[\w-]+)")
+_ADDRESS = re.compile(r"\b((?:(?:aws|google|azurerm)_\w+|module)\.[\w-]+)")
 
 
 class _Part:
@@ -81,6 +84,7 @@ def extract(source: Source) -> FileFacts:
     defaults = {p.labels[0]: p.text("default") for p in parts if p.kind == "variable" and p.labels and "default" in p.attributes}
     skipped = (Skipped(source.path, "some of it is no valid HCL", NAME),) if root.has_error else ()
     facts = [fact for p in parts if p.kind == "resource" and len(p.labels) == 2 for fact in _resource(p, defaults)]
+    facts += [fact for p in parts if p.kind == "module" and p.labels for fact in _module(p, defaults)]
     return file_facts(source, facts, skipped=skipped)
 
 
@@ -134,6 +138,15 @@ def _resource(part: _Part, defaults: dict[str, str]) -> Iterator[Fact]:
         block = Block("broker", "terraform", _address(part.text("queue_url")), "sqs", part.head)
         _redrive(block, part, defaults)
         yield from block.facts()
+    elif kind == "aws_cloudwatch_event_target":
+        block = Block("consumer", "terraform", address, "eventbridge", part.head).put("source", "rule", part.head)
+        block.put("queue", _address(part.text("rule")), part.span("rule") if "rule" in part.attributes else part.head)
+        block.put("function", _address(part.text("arn")), part.span("arn") if "arn" in part.attributes else part.head)
+        dead = part.inner("dead_letter_config")
+        if dead is not None:
+            block.put("failure-target", _address(dead.text("arn")), dead.head)
+        put(block, part.inner("retry_policy"), ("maximum_retry_attempts", "attempts"), ("maximum_event_age_in_seconds", "record-age"))
+        yield from block.facts()
     elif kind == "aws_lambda_event_source_mapping":
         yield from _mapping(part, address, put)
     elif kind == "aws_lambda_function":
@@ -158,6 +171,24 @@ def _resource(part: _Part, defaults: dict[str, str]) -> Iterator[Fact]:
         key = next((k for k in ("dead_lettering_on_message_expiration",) if k in part.attributes), "")
         if key:
             block.put("expired-kept", part.text(key) == "true", part.span(key))
+        yield from block.facts()
+
+
+def _module(part: _Part, defaults: dict[str, str]) -> Iterator[Fact]:
+    """A module that makes a queue, as far as its inputs are written out under the names of the resource's own arguments. A module that makes its own dead
+    letters says so by `create_dlq` (terraform-aws-modules/sqs); what another module does inside is not known, so it never lacks a target."""
+    module, address = part.text("source").strip('"'), f"module.{part.labels[0]}"
+    if re.search(r"sqs", module) and "lambda" not in module:
+        block = Block("queue", "terraform", address, "sqs", part.head)
+        for attribute, word in (("visibility_timeout_seconds", "visibility"), ("message_retention_seconds", "retention")):
+            if attribute in part.attributes:
+                block.put(word, _number(part.text(attribute), defaults), part.span(attribute))
+        if "redrive_policy" in part.attributes:
+            _redrive(block, part, defaults)
+        if "dead-letter" not in {f.key for f in block.facts() if isinstance(f, Setting)}:
+            own = re.match(r"terraform-aws-modules/sqs/aws", module) is not None
+            if part.text("create_dlq") == "true" or not own:
+                block.put("dead-letter", UNKNOWN_VALUE, part.span("create_dlq") if "create_dlq" in part.attributes else part.head)
         yield from block.facts()
 
 
