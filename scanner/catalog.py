@@ -262,6 +262,10 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     detect: tuple[str, ...] = ()
     overlap: Literal["", "never", "possible", "queued"] = ""
     """Can a run start while the last one is still going? "queued": runs wait their turn."""
+    per_delivery: tuple[str, ...] = ()
+    """Names of what a queue numbers anew at each delivery of one message (delivery tag, receipt handle)."""
+    autocommit: bool = False
+    """A write outside of an opened transaction is committed at once."""
     catch_up: str = ""
     """Runs missed while nothing ran: none (lost) | one (made up once) | all."""
     zone: str = ""

@@ -219,6 +219,11 @@ def _checked_here(graph: FlowGraph, unit: UnitRef, event: Event) -> str:
             found_before = _call_guards(graph, unit, before)
             if found_before:
                 return found_before
+    return once_by_decorator(graph, unit)
+
+
+def once_by_decorator(graph: FlowGraph, unit: UnitRef) -> str:
+    """What a decorator keeps a second run out with: "lock", "dedupe", "decorator" (by its name), "" for none."""
     for decorator in unit.unit.decorators:
         known = decorator_symbol(graph, unit, decorator)
         if known is not None and known.symbol.role in {"lock", "dedupe"}:
@@ -226,6 +231,16 @@ def _checked_here(graph: FlowGraph, unit: UnitRef, event: Event) -> str:
         if ONCE.search(last_name(decorator.callee if isinstance(decorator, Call) else decorator)):
             return "decorator"
     return ""
+
+
+def conflict_handled(graph: FlowGraph, unit: UnitRef, event: Event, depth: int = 0) -> bool:
+    """Whether the violation of a unique key that an event may raise is caught by name, in the unit or by one of its callers (two levels)."""
+    for frame in event.frames:
+        if frame.kind == "try" and isinstance(frame.node, Try) and any(_is_conflict(h) for h in frame.node.handlers):
+            return True
+    if depth >= 2:
+        return False
+    return any(conflict_handled(graph, e.tail, e.event, depth + 1) for e in graph.callers(unit)[:4] if e.event is not None)
 
 
 def _call_guards(graph: FlowGraph, unit: UnitRef, event: Event) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from flowaudit.scanner.entries import decorator_symbol
-from flowaudit.scanner.facts import Assign, Attr, Call, Const, Expr, Index, Name, Op, Table
+from flowaudit.scanner.facts import Assign, Attr, Call, Const, Expr, Index, Name, Op
 from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.graph import FlowGraph
 from flowaudit.scanner.program import ClassRef, UnitRef, dotted, last_name
 from flowaudit.scanner.rule import Step
+from flowaudit.scanner.traits.locks import locked, written
 from flowaudit.scanner.traits.records import record_of
 from flowaudit.scanner.traits.suspect import Suspect
 
@@ -23,7 +23,6 @@ FIELD = re.compile(
 _AMOUNT = re.compile(r"quantity|qty|amount|allocated|reserved", re.IGNORECASE)
 _SAVES = re.compile(r"^(?:save|asave|flush|commit|persist|store|update|write|push|saveOrFail|saveQuietly)$")
 LOOKED = ("a row lock on the read", "an atomic update in the database", "a version column", "a lock around it")
-MAX_CALLERS = 4
 
 
 def lost_updates(graph: FlowGraph, unit: UnitRef) -> Iterator[Suspect]:
@@ -31,7 +30,7 @@ def lost_updates(graph: FlowGraph, unit: UnitRef) -> Iterator[Suspect]:
     found = [hit for event in unit.flow.events if (hit := _changed(graph, unit, event)) is not None]
     if not found:
         return
-    if _locked(graph, unit, 0, set()):
+    if locked(graph, unit):
         return
     groups: dict[int, list[tuple[Event, str, str, Event]]] = {}
     for hit in found:
@@ -68,7 +67,7 @@ def _changed(graph: FlowGraph, unit: UnitRef, event: Event) -> tuple[Event, str,
         known = graph.resolver.known(unit, event)
         if known is None or known.symbol.role != "record" or known.symbol.effect not in {"update", "write"}:
             return None
-        for key, value in _written(node):
+        for key, value in written(node):
             if FIELD.search(key) and _uses(value, key) and not _atomic(value):
                 return event, _operand(value, key), key, event
     return None
@@ -103,21 +102,6 @@ def _operand(value: Expr, field: str) -> str:
         if _speaks(operand, field) and isinstance(operand, Attr | Index):
             return dotted(operand.base) or last_name(operand.base) or "record"
     return "record"
-
-
-def _written(call: Call) -> Iterator[tuple[str, Expr]]:
-    for arg in call.args:
-        if arg.name:
-            yield arg.name, arg.value
-        yield from _pairs(arg.value, 0)
-
-
-def _pairs(expr: Expr, depth: int) -> Iterator[tuple[str, Expr]]:
-    if isinstance(expr, Table) and depth < 3:
-        for pair in expr.pairs:
-            if isinstance(pair.key, Const) and isinstance(pair.key.value, str):
-                yield pair.key.value, pair.value
-            yield from _pairs(pair.value, depth + 1)
 
 
 def _atomic(value: Expr) -> bool:
@@ -177,55 +161,3 @@ def _is_row(graph: FlowGraph, unit: UnitRef, event: Event, name: str) -> bool:
     assert isinstance(node.target, Attr)
     classes = [v.ref.name for v in graph.resolver.values(node.target.base, unit, event.path) if isinstance(v.ref, ClassRef)]
     return bool(record_of(*classes, name))
-
-
-def _locked(graph: FlowGraph, unit: UnitRef, depth: int, seen: set[str]) -> bool:
-    """Whether the unit or one of its callers takes a lock, locks rows, or the change is guarded by a version."""
-    if unit.key in seen:
-        return False
-    seen.add(unit.key)
-    key = ("lost-update", "locks", unit.key)
-    if key not in graph.cache:
-        graph.cache[key] = _locks_here(graph, unit)
-    if graph.cache[key]:
-        return True
-    at = unit.outer
-    if at is not None and _locked(graph, at, depth, seen):
-        return True
-    if depth >= 2:
-        return False
-    return any(_locked(graph, e.tail, depth + 1, seen) for e in graph.callers(unit)[:MAX_CALLERS])
-
-
-def _locks_here(graph: FlowGraph, unit: UnitRef) -> bool:
-    for event in unit.flow.calls:
-        known = graph.resolver.known(unit, event)
-        if known is not None and known.symbol.role in {"lock", "row-lock"}:
-            return True
-        call = event.node
-        assert isinstance(call, Call)
-        if re.search(r"lock|mutex|for_?update|semaphore", last_name(call.callee), re.IGNORECASE):
-            return True
-        if any(a.name and re.search(r"lock|for_?update", a.name, re.IGNORECASE) for a in call.args) or any(
-            re.search(r"lock|for_update|SERIALIZABLE", key, re.IGNORECASE) for key, _ in _written(call)
-        ):
-            return True
-        said = [a.value.value for a in call.args if isinstance(a.value, Const) and isinstance(a.value.value, str)]
-        if any(re.search(r"FOR UPDATE|PESSIMISTIC|SERIALIZABLE", text) for text in said):
-            return True
-        if any(re.search(r"PESSIMISTIC|LockMode|OPTIMISTIC|Serializable", dotted(a.value)) for a in call.args):
-            return True
-    for decorator in unit.unit.decorators:
-        known = decorator_symbol(graph, unit, decorator)
-        if known is not None and known.symbol.role in {"lock", "row-lock"}:
-            return True
-        if re.search(r"lock|mutex|synchroni", last_name(decorator.callee if isinstance(decorator, Call) else decorator), re.IGNORECASE):
-            return True
-    if unit.owner is not None and any(re.search(r"version", last_name(f.target), re.IGNORECASE) for f in unit.owner.cls.fields):
-        return True
-    return any(
-        "lock" in dotted(f.node.context).lower()
-        for e in unit.flow.events
-        for f in e.frames
-        if f.kind == "region" and hasattr(f.node, "context")
-    )

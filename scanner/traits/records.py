@@ -40,6 +40,8 @@ _WORDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("return", ("return_request", "rma", "order_return")),
     ("order", ("order", "checkout", "cart", "basket", "purchase", "quote", "booking", "donation", "sale")),
 )
+ONCE = frozenset({"order", "invoice", "shipment", "refund", "payment", "balance", "stock", "subscription", "return"})
+"""Records whose second creation costs money or goods."""
 _PHRASES = tuple(word for _, spoken in _WORDS for word in spoken if "_" in word)
 _BESIDE = frozenset({
     "event", "events", "log", "logs", "history", "note", "notes", "comment", "comments", "error", "errors", "cache", "job", "jobs", "meta", "metadata", "attribute",

@@ -11,12 +11,10 @@ from flowaudit.scanner.graph import EntryPoint, FlowGraph
 from flowaudit.scanner.program import UnitRef, last_name
 from flowaudit.scanner.rule import Step
 from flowaudit.scanner.traits.checks import checked
-from flowaudit.scanner.traits.records import Effect, effects_in
+from flowaudit.scanner.traits.records import ONCE, Effect, effects_in
 
 MAX_DEPTH = 6
 MAX_UNITS = 300
-ONCE = frozenset({"order", "invoice", "shipment", "refund", "payment", "balance", "stock", "subscription", "return"})
-"""Records whose second creation costs money or goods."""
 _AMOUNTS = frozenset({"stock", "balance"})
 _RETRY_OPTIONS = frozenset(
     {
