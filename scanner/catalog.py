@@ -80,10 +80,12 @@ class Symbol(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     counts: what an `attempts` value counts (3 retries are 4 attempts). A key of a table may also be written as a constant: "2.TIMEOUT" also means
     `RequestOptions::TIMEOUT => 5`. For `configure` symbols that set one option a call (curl_setopt), the places are the option's names.
     value: what the name itself says (a log level, an HTTP verb, an entry kind, "unlimited", "zero"; "process": a `configure` symbol sets it for the
-    whole process, and the place "=" is what is assigned to the name). instance: class of the result.
+    whole process, and the place "=" is what is assigned to the name).
+    instance: class of the result; "@row" and its like: see scanner/rows.py.
     handler: where a handler, wrapped function or adapter is found; for an entry that is a base class, the methods that the framework calls.
     limit: default limit of this very call in seconds when it differs from the entry's. receivers: for `?.name`.
-    record/stage: what it is about. system: id of the system that it calls. repeat: what repeats an entry point (delivery, schedule, retry, user).
+    topic: also where a record call says which kind of row it works on. record/stage: what it is about.
+    system: id of the system that it calls. repeat: what repeats an entry point (delivery, schedule, retry, user).
     background: an entry that no person waits for. failure: what an escaping exception does there: redelivered | dropped | shown | exit (of an
     `enqueue`: in the function that it hands over); how a record's write refuses: raises | returns (it answers false).
     stable: for key sources. region: it is used as a `with` region/decorator/callback.

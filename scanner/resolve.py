@@ -6,6 +6,7 @@ imports and re-exports. A library's own object is an "instance" of a qualified n
 
 from __future__ import annotations
 
+from flowaudit.scanner import rows
 from flowaudit.scanner.calls import Calls, argument, place
 from flowaudit.scanner.catalog import Catalog, Known
 from flowaudit.scanner.facts import (
@@ -160,6 +161,8 @@ class Resolver:
 
     def _definition(self, event: Event, where: UnitRef) -> list[Value]:
         stmt = event.node
+        if isinstance(stmt, Assign) and stmt.op == "for":
+            return rows.element(self, stmt.value, where)
         if not isinstance(stmt, Assign) or stmt.op not in {"=", "with", "part", "??="}:
             return []
         found = self.values(stmt.value, where, event.path)
@@ -259,6 +262,9 @@ class Resolver:
                 return [Value("object", value.name, value.ref)]
             case "ext":
                 known = self.catalog.symbol(where.language, value.name)
+                row = rows.plain(self, where.language, value.name) if "." in value.name else ""
+                if row:
+                    return rows.answer(self, row, call, where) or [Value("inst", value.name + "()", (where, call))]
                 if known and known.symbol.instance:
                     return [Value("inst", known.symbol.instance, (where, call))]
                 if known and known.symbol.role == "pure" and known.symbol.handler:  # what it answers runs the handler (a step, a wrapped handler)

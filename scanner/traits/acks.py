@@ -66,4 +66,6 @@ def _kept_before(graph: FlowGraph, unit: UnitRef, ack: Event) -> bool:
     if any(e.kind in kinds and dominates(e.event, ack) for e in effects_in(graph, unit)):
         return True
     before = [e for e in unit.flow.calls if dominates(e, ack)]
+    if any((k := graph.resolver.known(unit, e)) is not None and k.symbol.role == "dedupe" and k.symbol.effect == "create" for e in before):
+        return True
     return any(b.writes for b in boundaries(graph, unit, before))

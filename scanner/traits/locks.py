@@ -15,6 +15,7 @@ MAX_CALLERS = 4
 _SPOKEN = re.compile(r"(?<![bc])lock(?!ed_?out|down)|mutex|for_?update|semaphore", re.IGNORECASE)
 _OPTION = re.compile(r"(?<![bc])lock|for_?update|SERIALIZABLE", re.IGNORECASE)
 _TEXT = re.compile(r"FOR (?:NO KEY )?UPDATE|PESSIMISTIC|SERIALIZABLE|pg_(?:try_)?advisory|GET_LOCK|SKIP LOCKED")
+_VERSION = re.compile(r"^_?(?:(?:row|lock|record|opt|optimistic|object)_?)?version(?:_?(?:id|no|number|col))?$|^opt(?:imistic)?_?lock$", re.IGNORECASE)
 _MODE = re.compile(r"PESSIMISTIC|LockMode|OPTIMISTIC|Serializable")
 
 
@@ -61,7 +62,7 @@ def _here(graph: FlowGraph, unit: UnitRef) -> bool:
             return True
         if re.search(r"lock|mutex|synchroni", last_name(decorator.callee if isinstance(decorator, Call) else decorator), re.IGNORECASE):
             return True
-    if unit.owner is not None and any(re.search(r"version", last_name(f.target), re.IGNORECASE) for f in unit.owner.cls.fields):
+    if unit.owner is not None and any(_VERSION.match(last_name(f.target)) for f in unit.owner.cls.fields):
         return True
     return any(
         bool(_SPOKEN.search(dotted(f.node.context)))

@@ -70,15 +70,12 @@ def _exists_then_create(graph: FlowGraph, unit: UnitRef) -> Iterator[Race]:
     for event in unit.flow.calls:
         if not event.guards:
             continue
-        rows = made(graph, unit, event)
-        for cls, columns in rows:
-            if not (record_of(cls.name) in ONCE or STORE.search(cls.name)):
-                continue
-            guard = next((g for g in event.guards if any(same(graph, c, cls) for c in asked(graph, unit, g.test))), None)
+        for cls, columns in made(graph, unit, event):
+            looked = [(g, c) for g in event.guards for c in asked(graph, unit, g.test) if same(graph, c, cls)]
+            guard, model = next(((g, c) for g, c in looked if record_of(c.name) in ONCE or STORE.search(c.name)), (None, None))
             test = _test(unit, guard) if guard is not None else None
-            if test is None or guard is None or conflict_handled(graph, unit, event):
+            if guard is None or model is None or test is None or conflict_handled(graph, unit, event):
                 continue
-            model = next(c for c in asked(graph, unit, guard.test) if same(graph, c, cls))
             yield Race(
                 unit,
                 event,
@@ -103,7 +100,8 @@ def made(graph: FlowGraph, unit: UnitRef, event: Event, depth: int = 0) -> list[
             node = assigned.node
             if isinstance(node, Assign) and isinstance(node.value, Call) and assigned.order < event.order:
                 refs = [v.ref for v in graph.resolver.values(node.value.callee, unit) if v.kind == "class" and isinstance(v.ref, ClassRef)]
-                return [(r, frozenset(a.name for a in node.value.args if a.name)) for r in refs]
+                if refs:
+                    return [(r, frozenset(a.name for a in node.value.args if a.name)) for r in refs]
         return []
     if depth >= 2 or known is not None:
         return []

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from flowaudit.scanner.calls import place
 from flowaudit.scanner.catalog import Known
 from flowaudit.scanner.facts import Assign, Attr, Call, Const, Expr, Index, Items, Name, Op, Table, Text
 from flowaudit.scanner.flow.events import Event
@@ -171,6 +172,7 @@ def subject_of(graph: FlowGraph, unit: UnitRef, call: Call) -> tuple[str, list[s
     callee = call.callee
     if isinstance(callee, Attr):
         base = callee.base
+        names.extend(_documents(graph, unit, base))
         while isinstance(base, Call) and isinstance(base.callee, Attr):
             base = base.callee.base
         subject = dotted(base) or last_name(base)
@@ -190,6 +192,19 @@ def subject_of(graph: FlowGraph, unit: UnitRef, call: Call) -> tuple[str, list[s
         for arg in call.args[:2]:
             names.extend(_names_in(graph, unit, arg.value))
     return subject or last_name(callee), names
+
+
+def _documents(graph: FlowGraph, unit: UnitRef, base: Expr) -> list[str]:
+    """The kind of document that a row was made as, where the catalogue knows the place that says it (`new_doc("Sales Invoice")`)."""
+    if isinstance(base, Name):
+        given = [e.node.value for e in unit.flow.assigns.get(base.id, ()) if isinstance(e.node, Assign)]
+        base = given[0] if len(given) == 1 else base
+    event = unit.flow.call_event(base) if isinstance(base, Call) else None
+    known = graph.resolver.known(unit, event) if event is not None else None
+    if known is None or known.symbol.role != "record" or not isinstance(base, Call):
+        return []
+    said = [found for where in known.symbol.topic if (found := place(base, where)) is not None]
+    return [e.value for e in said if isinstance(e, Const) and isinstance(e.value, str)][:1]
 
 
 def _names_in(graph: FlowGraph, unit: UnitRef, expr: Expr) -> list[str]:
