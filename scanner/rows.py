@@ -15,6 +15,7 @@ from flowaudit.scanner.value import Value
 if TYPE_CHECKING:
     from flowaudit.scanner.resolve import Resolver
 
+_WORDS = frozenset({"@row", "@rows", "@pair", "@0"})
 MAX_CHAIN = 12
 """Calls of a query, one behind the other, that are looked back through."""
 
@@ -54,7 +55,7 @@ def plain(resolver: Resolver, language: str, name: str) -> str:
         head = name[: name.index("().")].rpartition(".")[0]
         known = resolver.catalog.symbol(language, f"{head}.{name.rpartition('.')[2]}")
     kind = known.symbol.instance if known is not None else ""
-    return kind if kind.startswith("@") else ""
+    return kind if kind in _WORDS else ""
 
 
 def _model(resolver: Resolver, call: Call, where: UnitRef) -> Expr | None:
