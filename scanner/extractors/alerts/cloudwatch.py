@@ -1,7 +1,8 @@
 """CloudWatch alarms of CloudFormation and SAM templates. Channel: "actions" where the alarm has any, "" where it has none, "<unknown>" where they come
 from elsewhere, "other" where only other states act.
 
-Options: name (logical id), enabled (ActionsEnabled), used (another resource of the template speaks of it, so that it need not tell anybody itself).
+Options: name (logical id), enabled (ActionsEnabled), used (another resource of the template speaks of it, so that it need not tell anybody itself),
+namespace, comparison, threshold, statistic, dimensions ("Name=value, ...").
 Source: CloudFormation resource reference, AWS::CloudWatch::Alarm (ActionsEnabled is true unless set).
 """
 
@@ -15,7 +16,7 @@ from flowaudit.scanner.located import LocatedError, Node, file_facts, load_yaml
 NAME = "cloudwatch"
 FILES = ("*.yaml", "*.yml", "*.json", "*.template")
 SNIFF = re.compile(r"AWS::CloudWatch::Alarm\b")
-VERSION = 1
+VERSION = 2
 
 _ACTIONS = ("AlarmActions", "InsufficientDataActions", "OKActions")
 
@@ -41,9 +42,25 @@ def _alarms(root: Node) -> list[Alert]:
         enabled = properties.scalar("ActionsEnabled") if properties is not None else None
         options: list[tuple[str, Scalar]] = [("enabled", True if enabled is None else enabled), ("name", key.text)]
         options.append(("used", _used(root, key, properties)))
+        options += _details(properties)
         metric = properties.string("MetricName") if properties is not None else ""
         out.append(Alert(key.start, key.end, metric or UNKNOWN_VALUE, _told(properties), "cloudwatch", tuple(sorted(options))))
     return out
+
+
+def _details(properties: Node | None) -> list[tuple[str, Scalar]]:
+    """Namespace, comparison, threshold, statistic and dimensions as far as they are written."""
+    if properties is None:
+        return []
+    words = (("namespace", "Namespace"), ("comparison", "ComparisonOperator"), ("threshold", "Threshold"), ("statistic", "Statistic"))
+    out: list[tuple[str, Scalar]] = [(word, properties.scalar(name)) for word, name in words if properties.scalar(name) is not None]
+    listed = properties.get("Dimensions")
+    pairs = []
+    for item in listed.items if listed is not None and listed.kind == "list" else ():
+        value = item.get("Value")
+        inner = next((v.text for _, v in value.pairs if v.kind == "scalar"), UNKNOWN_VALUE) if value is not None and value.kind == "map" else ""
+        pairs.append(f"{item.string('Name') or UNKNOWN_VALUE}={inner or (value.text if value is not None and value.kind == 'scalar' else UNKNOWN_VALUE)}")
+    return [*out, ("dimensions", ", ".join(pairs))] if pairs else out
 
 
 def _told(properties: Node | None) -> str:
