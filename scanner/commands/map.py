@@ -10,7 +10,7 @@ from typing import Any
 
 from flowaudit.scanner.commands import _common
 
-FORMATS = ("text", "mermaid", "dot", "graphml", "json", "svg")
+FORMATS = ("text", "mermaid", "dot", "graphml", "json", "svg", "png")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

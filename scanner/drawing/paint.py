@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 from importlib.resources import files
@@ -9,7 +10,8 @@ from importlib.resources import files
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from flowaudit.scanner.drawing.model import Box, Drawing, Line
+from flowaudit.scanner.drawing.legend import legend
+from flowaudit.scanner.drawing.model import Box, Cell, Drawing, Line
 from flowaudit.scanner.drawing.words import EDGES, GUARDS, KINDS, LETTERS, STATES, VECTORS
 from flowaudit.scanner.mask import visible
 from flowaudit.scanner.report import Ranked
@@ -18,6 +20,12 @@ from flowaudit.scanner.report import Ranked
 def asset(name: str) -> str:
     """The text of a template, style sheet or script of the reporters."""
     return files("flowaudit.reporters").joinpath("assets", name).read_text("utf-8")
+
+
+@lru_cache(maxsize=2)
+def colours(sheet: str = "light.css") -> dict[str, str]:
+    """Name -> colour of a style sheet, for what knows no style sheets."""
+    return {name: value if len(value) > 4 else "#" + "".join(2 * char for char in value[1:]) for name, value in re.findall(r"--(\w+):(#\w+);", asset(sheet))}
 
 
 def _shown(value: object) -> object:
@@ -62,9 +70,9 @@ class Words:
         several = f", {line.count} connections" if line.count > 1 else ""
         return f"{EDGES.get(line.kind, line.kind).capitalize()}{several}{'' if line.certainty == 'sure' else ', likely but not proven'}."
 
-    def letter(self, name: str) -> str:
-        """The letter of a guard's cell."""
-        return LETTERS[name]
+    def letter(self, cell: Cell) -> str:
+        """What stands in a guard's cell."""
+        return LETTERS[cell.name]
 
 
 def count(number: int, word: str) -> str:
@@ -75,6 +83,7 @@ def count(number: int, word: str) -> str:
 def paint(drawing: Drawing, findings: Iterable[Ranked], title: str = "", standalone: bool = False) -> Markup:
     """The picture as SVG text, safe to stand in HTML. `standalone` adds size, title, style sheet and background, for a file of its own."""
     template = environment().get_template("map.svg")
-    css = Markup(f".map{{{asset('light.css')}}}{asset('map.css')}") if standalone else ""  # noqa: S704 - our own file
-    text = template.render(d=drawing, words=Words(drawing, findings), standalone=standalone, title=title, css=css)
+    # office programs and many viewers know style sheets, but no variables in them
+    css = Markup(re.sub(r"var\(--(\w+)\)", lambda found: colours()[found[1]], asset("map.css"))) if standalone else ""  # noqa: S704 - our own file
+    text = template.render(d=drawing, words=Words(drawing, findings), standalone=standalone, title=title, css=css, legend=legend(drawing))
     return Markup(text)  # noqa: S704 - the template escaped every value
