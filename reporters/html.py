@@ -9,22 +9,28 @@ from typing import Any
 
 from markupsafe import Markup
 
-from flowaudit.scanner.drawing.layout import draw
+from flowaudit.scanner.brief.texts import specification
+from flowaudit.scanner.drawing.layout import draw, draw_unfolded
 from flowaudit.scanner.drawing.model import Drawing
 from flowaudit.scanner.drawing.paint import Words, asset, count, environment, paint
 from flowaudit.scanner.drawing.timeline import timelines
-from flowaudit.scanner.drawing.words import GUARDS, LETTERS, LEVELS, PLURALS, STAGES, STATES, VECTORS
+from flowaudit.scanner.drawing.views import messages, together
+from flowaudit.scanner.drawing.words import EDGES, GRADES, GUARDS, LETTERS, LEVELS, MEANING, PLURALS, STAGES, STATES, TAGS, VECTORS
 from flowaudit.scanner.facts import Location
-from flowaudit.scanner.report import Ranked, Report
+from flowaudit.scanner.report import Ranked, Report, WorkItem
 
 NAME = "html"
 EXTENSION = "html"
 FILE = "index.html"
-BYTES = 2_800_000
+BYTES = 2_900_000
 """What the page may weigh before findings of low priority are printed without their evidence."""
 MOST = 3_000
 """Findings in the list."""
 MOST_ENTRIES = 600
+MOST_PARTS = 500_000
+"""Bytes of the pictures that folded groups unfold into; groups for which there is no room are listed by name."""
+Spots = dict[str, list[tuple[str, str]]]
+"""Fingerprint -> where it stands on the map: id and words."""
 
 
 def short(value: str, most: int) -> str:
@@ -41,21 +47,31 @@ def place(at: Location) -> str:
 def render(report: Report) -> str:
     """The page."""
     drawing = draw(report)
-    picture = paint(drawing, report.findings)
     numbers = {item.fingerprint: number for number, item in enumerate(report.findings[:MOST], 1)}
     context = {
-        "r": report, "d": drawing, "map": picture, "name": short(", ".join(report.roots), 120) or "this folder", "numbers": numbers, "short": short,
-        "place": place, "counted": count, "vector": lambda key: VECTORS[key][0].lower() if key in VECTORS else key, "levels": LEVELS,
+        "r": report, "d": drawing, "map": paint(drawing, report.findings), "name": short(", ".join(report.roots), 120) or "this folder", "numbers": numbers,
+        "short": short, "place": place, "counted": count, "vector": _vector, "levels": LEVELS, "grades": GRADES, "vectors_all": VECTORS,
         "letters": list(LETTERS.items()), "guard_words": GUARDS, "state_words": STATES, "labels": {box.id: box.label for box in drawing.boxes},
         "first": list(enumerate(report.findings[:5], 1)), "lead": _lead(report, drawing), "cards": _cards(report), "guards": _guards(drawing),
         "vectors": _present(((k, v[0]) for k, v in VECTORS.items()), (i.finding.vector for i in report.findings)), "stages": _stages(report, drawing),
-        "systems": _systems(report, drawing), "pictures": _pictures(report), "entries": report.entries[:MOST_ENTRIES],
-        "entry_kinds": _kinds(report), "left_out": max(0, len(report.findings) - MOST), "data": _data(report, drawing, numbers),
-        **_assets(),
+        "tags": _present(TAGS.items(), drawing.vectors), "losses": _losses(drawing),
+        "systems": _systems(report, drawing), "pictures": _pictures(report), "entries": report.entries[:MOST_ENTRIES], "crowds": together(report),
+        "messages": messages(report), "machines": [(machine, "") for machine in report.machines[:60]], "entry_kinds": _kinds(report),
+        "left_out": max(0, len(report.findings) - MOST), **_assets(),
     }  # fmt: skip
     template = environment().get_template("index.html")
-    bare = template.render(context, fixes=())
-    return template.render(context, fixes=_fixes(report, BYTES - len(bare.encode("utf-8", "replace"))))
+    data = _data(report, drawing, numbers)
+    bare = len(template.render(context, fixes=(), parts=(), data=data).encode("utf-8", "replace"))
+    parts = _parts(report, drawing, numbers, min(MOST_PARTS, (BYTES - bare) // 5))
+    spent = bare + sum(part["size"] for part in parts)
+    data["parts"] = {part["name"]: part["data"] for part in parts}
+    for part in parts:
+        data["boxes"][part["box"]]["unfold"] = part["name"]
+    return template.render(context, fixes=_fixes(report, _spots(drawing), BYTES - spent), parts=parts, data=data)
+
+
+def _vector(key: str) -> str:
+    return VECTORS[key][0].lower() if key in VECTORS else key
 
 
 # ---- assets --------------------------------------------------------------------------------------------------------------------
@@ -139,28 +155,110 @@ def _kinds(report: Report) -> str:
 
 
 # ---- lists ---------------------------------------------------------------------------------------------------------------------
-def _fixes(report: Report, room: int) -> list[tuple[str, str, list[Markup]]]:
-    """The findings by effort, worst first, with their evidence as long as there is room for it."""
-    template = environment().get_template("finding.html")
+def _losses(drawing: Drawing) -> list[dict[str, Any]]:
+    """What can become of an order, and at which places of the map, the gravest first."""
+    labels = {box.id: box.label for box in drawing.boxes}
+    out = []
+    for vector, (title, words) in VECTORS.items():
+        places = [
+            (line.level, line.id, f"{labels[line.tail]} {EDGES.get(line.kind, line.kind)} {labels[line.head]}",
+             ", ".join(f"no {GUARDS[name]}" for name, state in line.guards if state == "absent"))
+            for line in drawing.lines if vector in line.vectors
+        ]  # fmt: skip
+        places += [(box.own, f"b{index}", box.label, "") for index, box in enumerate(drawing.boxes) if vector in box.vectors]
+        places.sort(key=lambda found: (LEVELS.index(found[0]) if found[0] in LEVELS else 9, found[2], found[1]))
+        if places:
+            out.append({"title": title, "words": words, "places": [(key, level, text, missing) for level, key, text, missing in places]})
+    return out
 
-    def block(number: int, item: Ranked, full: bool) -> Markup:
-        return Markup(template.render(item=item, number=number, full=full, short=short, place=place))  # noqa: S704 - the template escaped it
 
-    chosen = list(enumerate(report.findings[:MOST], 1))
-    brief = [block(number, item, False) for number, item in chosen]
-    room -= sum(len(text.encode("utf-8", "replace")) for text in brief)
-    blocks = []
-    for (number, item), small in zip(chosen, brief, strict=True):
-        whole = block(number, item, True)
-        extra = len(whole.encode("utf-8", "replace")) - len(small.encode("utf-8", "replace"))
-        fits = extra <= room
-        room -= extra if fits else 0
-        blocks.append((item.rank.effort, whole if fits else small))
+def _spots(drawing: Drawing) -> Spots:
+    labels = {box.id: box.label for box in drawing.boxes}
+    out: Spots = {}
+    for line in drawing.lines:
+        for mark in line.findings:
+            out.setdefault(mark, []).append((line.id, f"{labels[line.tail]} → {labels[line.head]}"))
+    for index, box in enumerate(drawing.boxes):
+        for mark in box.findings:
+            out.setdefault(mark, []).append((f"b{index}", box.label))
+    return out
+
+
+def _fixes(report: Report, spots: Spots, room: int) -> list[tuple[str, str, int, list[Markup]]]:
+    """The work items by effort, worst first, each with its findings; evidence as long as there is room for it, that of the worst findings first."""
+    finding, work = environment().get_template("finding.html"), environment().get_template("work.html")
+    numbers = {item.fingerprint: number for number, item in enumerate(report.findings[:MOST], 1)}
+    by_mark = {item.fingerprint: item for item in report.findings[:MOST]}
+
+    def block(item: Ranked, job: int, full: bool) -> Markup:
+        risk = VECTORS.get(item.finding.vector)
+        text = finding.render(
+            item=item, number=numbers[item.fingerprint], job=job, full=full, short=short, place=place, risk=risk,
+            spots=spots.get(item.fingerprint, [])[:4] if full else [],
+        )  # fmt: skip
+        return Markup(text)  # noqa: S704 - the template escaped it
+
+    def head(item: WorkItem, number: int, full: bool) -> Markup:
+        text = work.render(
+            item=item, number=number, full=full, short=short, counted=count, vector=_vector, stage=lambda key: STAGES.get(key, key), hours=_hours,
+            grade=GRADES.get(item.level, item.level), lines=any(mark in spots for mark in item.findings), order=specification(item.rule).order,
+        )  # fmt: skip
+        return Markup(text)  # noqa: S704 - the template escaped it
+
+    jobs = [(number, item, [by_mark[mark] for mark in item.findings if mark in by_mark]) for number, item in enumerate(report.work, 1)]
+    jobs = [job for job in jobs if job[2]]
+    heads = {number: head(item, number, False) for number, item, _ in jobs}
+    small = {item.fingerprint: (block(item, number, False), number) for number, _, found in jobs for item in found}
+    room -= sum(_size(text) + 12 for text in heads.values()) + sum(_size(text) + 1 for text, _ in small.values())
+    chosen = {mark: text for mark, (text, _) in small.items()}
+    for mark in sorted(chosen, key=lambda mark: numbers[mark]):
+        whole = block(by_mark[mark], small[mark][1], True)
+        extra = _size(whole) - _size(chosen[mark])
+        if extra <= room:
+            room -= extra
+            chosen[mark] = whole
+    for number, item, _ in jobs:
+        whole = head(item, number, True)
+        extra = _size(whole) - _size(heads[number])
+        if extra <= room:
+            room -= extra
+            heads[number] = whole
+    blocks = [(job.effort, len(found), heads[n] + Markup("\n").join(chosen[i.fingerprint] for i in found) + Markup("</article>")) for n, job, found in jobs]
     kinds = (
-        ("quick win", "Quick wins", "Small changes in few places, for this week."),
-        ("structural", "Structural improvements", "Changes of how the flow works; plan them."),
+        ("quick win", "Quick wins", "Small changes in few places, for this week. Each work item is mended by one change."),
+        ("structural", "Structural improvements", "Changes of how the flow works; plan them. Each work item is mended by one change."),
     )
-    return [(title, words, found) for effort, title, words in kinds if (found := [text for kind, text in blocks if kind == effort])]
+    out = []
+    for effort, title, words in kinds:
+        found = [(number, text) for kind, number, text in blocks if kind == effort]
+        if found:
+            out.append((title, words, sum(number for number, _ in found), [text for _, text in found]))
+    return out
+
+
+def _hours(hours: tuple[float, float]) -> str:
+    return f"{hours[0]:g} to {hours[1]:g} hours" if hours[1] < 24 else f"{max(1, round(hours[0] / 8))} to {max(1, round(hours[1] / 8))} days"
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "replace"))
+
+
+def _parts(report: Report, drawing: Drawing, numbers: dict[str, int], room: int) -> list[dict[str, Any]]:
+    """What the groups of the map unfold into: those with findings first, as long as there is room."""
+    groups = [(index, box) for index, box in enumerate(drawing.boxes) if box.members]
+    groups.sort(key=lambda pair: (LEVELS.index(pair[1].level) if pair[1].level in LEVELS else 9, -len(pair[1].members), pair[0]))
+    out = []
+    for number, (index, box) in enumerate(groups):
+        part = draw_unfolded(report, drawing, box)
+        name = f"u{number}"
+        picture = paint(part, report.findings, prefix=name)
+        data = _shapes(report, part, numbers, name)
+        size = _size(picture) + len(str(data))
+        if size <= room:
+            room -= size
+            out.append({"name": name, "box": f"b{index}", "svg": picture, "data": {**data, "title": short(box.label, 160)}, "size": size})
+    return out
 
 
 def _pictures(report: Report) -> list[tuple[str, Markup]]:
@@ -171,8 +269,13 @@ def _pictures(report: Report) -> list[tuple[str, Markup]]:
 
 # ---- what the script needs -------------------------------------------------------------------------------------------------------
 def _data(report: Report, drawing: Drawing, numbers: dict[str, int]) -> dict[str, Any]:
+    return {**_shapes(report, drawing, numbers), "meaning": {GUARDS[name]: MEANING[name] for name in GUARDS}, "parts": {}}
+
+
+def _shapes(report: Report, drawing: Drawing, numbers: dict[str, int], prefix: str = "") -> dict[str, Any]:
+    """The boxes and lines of one picture; its elements' ids begin with `prefix`."""
     words = Words(drawing, report.findings)
-    name = {box.id: f"b{index}" for index, box in enumerate(drawing.boxes)}
+    name = {box.id: f"{prefix}b{index}" for index, box in enumerate(drawing.boxes)}
 
     def marks(found: tuple[str, ...]) -> list[str]:
         return [f"f{number}" for number in sorted(numbers[mark] for mark in found if mark in numbers)]
@@ -186,10 +289,9 @@ def _data(report: Report, drawing: Drawing, numbers: dict[str, int]) -> dict[str
         for box in drawing.boxes
     }  # fmt: skip
     lines = {
-        line.id: {
-            "id": line.id, "tail": name[line.tail], "head": name[line.head], "words": words.kind(line), "stage": line.stage,
-            "at": place(line.at) if line.at else "", "findings": marks(line.findings),
-            "guards": [(GUARDS.get(guard, guard), STATES.get(state, state), state) for guard, state in line.guards],
+        prefix + line.id: {
+            "tail": name[line.tail], "head": name[line.head], "words": words.kind(line), "stage": line.stage, "at": place(line.at) if line.at else "",
+            "findings": marks(line.findings), "guards": [(GUARDS.get(guard, guard), STATES.get(state, state), state) for guard, state in line.guards],
         }
         for line in drawing.lines
     }  # fmt: skip

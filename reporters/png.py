@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterable
+from itertools import pairwise
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -185,7 +186,7 @@ def _dashes(points: list[Point], on: float = 6, off: float = 4) -> list[list[Poi
     """A line of points cut into dashes."""
     out: list[list[Point]] = [[points[0]]]
     drawn, left = True, on
-    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(points):
         length, gone = ((x1 - x0) ** 2 + (y1 - y0) ** 2) ** 0.5, 0.0
         while length - gone > left:
             gone += left

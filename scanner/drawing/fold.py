@@ -47,6 +47,18 @@ def fold(nodes: Iterable[MapNode], edges: Iterable[MapEdge], limit: int | None =
     return boxes, _lines(wires, place)
 
 
+def unfolded(nodes: Iterable[MapNode], edges: Iterable[MapEdge], boxes: Iterable[Box], group: Box) -> tuple[list[Box], list[Line]]:
+    """The members of one group, each as a box of its own, with the boxes of the whole picture that they are connected with, and those connections alone."""
+    inside = {member.id for member in group.members}
+    by_id = {box.id: box for box in boxes}
+    place = {member.id: box.id for box in by_id.values() for member in box.members}
+    place.update((node.id, node.id) for node in nodes if node.id in inside or node.id in by_id)
+    lines = _lines((edge for edge in edges if edge.tail in inside or edge.head in inside), place)
+    near = {end for line in lines for end in (line.tail, line.head)} - inside
+    own = [_box(node) for node in sorted(nodes) if node.id in inside]
+    return own + [by_id[name] for name in sorted(near) if name in by_id and name != group.id], [line for line in lines if group.id not in {line.tail, line.head}]
+
+
 def _named(nodes: list[MapNode], edges: list[MapEdge], levels: Mapping[str, str]) -> Iterable[Mapping[str, str]]:
     """Groups of nodes that do the same, from those that agree in everything to those that agree in where they lead and in how bad that
     is; at last the jobs behind which nothing lies stand together whoever sets them off."""

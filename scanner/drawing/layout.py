@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flowaudit.scanner.drawing.fold import LIMIT, fold
+import msgspec
+
+from flowaudit.scanner.drawing.fold import LIMIT, fold, unfolded
 from flowaudit.scanner.drawing.model import Band, Box, Cell, Drawing, Line
 from flowaudit.scanner.drawing.order import columns, crossings
 from flowaudit.scanner.drawing.ways import COLUMN, Ways
@@ -42,6 +44,14 @@ def draw(report: Report, limit: int | None = LIMIT) -> Drawing:
     """The drawing of the report's flow map, folded to at most `limit` boxes; None: not folded."""
     boxes, wires = fold_and_judge(report, limit)
     return _Layout(boxes, wires, len(report.nodes)).drawing()
+
+
+def draw_unfolded(report: Report, drawing: Drawing, group: Box) -> Drawing:
+    """The members of one group of the drawing with what they are connected with."""
+    boxes, wires = unfolded(report.nodes, report.edges, drawing.boxes, group)
+    boxes = [msgspec.structs.replace(box) for box in boxes]  # a box keeps its own place in each drawing
+    _judge(boxes, wires, report.findings)
+    return _Layout(boxes, wires, len(boxes)).drawing()
 
 
 def fold_and_judge(report: Report, limit: int | None = LIMIT) -> tuple[list[Box], list[Line]]:
@@ -186,7 +196,7 @@ class _Layout:
         if box.findings:
             box.tag = tag(len(box.findings), box.vectors)
             room -= width(box.tag, LETTER) + 18
-        kind = f"{len(box.members)} together" if box.members else KINDS.get(box.kind, box.kind)
+        kind = _files(box) if box.members else KINDS.get(box.kind, box.kind)
         where = f"{box.at.path.rpartition('/')[2]}:{box.at.line}" if box.at is not None and not box.members and box.kind != "system" else ""
         box.note = cut(f"{kind} · {where}" if where else kind, room, 11)
         box.w = WIDTH
@@ -307,6 +317,12 @@ class _Layout:
         wire.cells = tuple(Cell(name, state, x + 5 + CELL * order.index(name), y - CELL / 2) for name, state in wire.guards if name in order)
         if wire.tag:
             wire.badge = (x + 5 + 4 * CELL + 4, y - TAG / 2, width(wire.tag, LETTER) + 10, TAG)
+
+
+def _files(box: Box) -> str:
+    """Where the members of a group are written."""
+    names = {member.at.path for member in box.members if member.at is not None}
+    return f"in {next(iter(names)).rpartition('/')[2]}" if len(names) == 1 else f"in {len(names)} files" if names else f"{len(box.members)} together"
 
 
 def _source(wire: Line, ways: Ways) -> str:

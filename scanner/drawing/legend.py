@@ -32,8 +32,8 @@ def legend(drawing: Drawing) -> Legend:
     """The legend of what the drawing shows, set in rows as wide as the drawing."""
     parts: list[tuple[str, str]] = [("", f"{letter} {GUARDS[name]}") for name, letter in LETTERS.items()]
     parts += [(state, words) for state, words in STATES.items()]
-    parts += [("", "number and word: findings, and what becomes of an order")] if any(part.tag for part in (*drawing.lines, *drawing.boxes)) else []
-    seen = {vector for part in (*drawing.lines, *drawing.boxes) for vector in part.vectors}
+    seen = drawing.vectors
+    parts += [("", "number and word: findings, and what becomes of an order")] if seen else []
     parts += [("", f"{TAGS[vector]}: {VECTORS[vector][1]}") for vector in TAGS if vector in seen]
     parts += [("", "red: grave, brown: serious, blue: worth a look")] if seen else []
     parts += [("", "dashed: likely, not proven")] if any(line.certainty != "sure" for line in drawing.lines) else []

@@ -111,6 +111,11 @@ class Drawing(msgspec.Struct, kw_only=True):
     crossings: int = 0
 
     @property
+    def vectors(self) -> frozenset[str]:
+        """All that can become of an order here."""
+        return frozenset({vector for line in self.lines for vector in line.vectors} | {vector for box in self.boxes for vector in box.vectors})
+
+    @property
     def painted(self) -> list[Line]:
         """The lines in the order in which they are painted: the worst last, so that they lie on top."""
         return sorted(self.lines, key=lambda line: -LEVELS.index(line.level) if line.level in LEVELS else -len(LEVELS))

@@ -66,9 +66,10 @@ class Words:
         return f"{self.labels[line.tail]} {EDGES.get(line.kind, line.kind)} {self.labels[line.head]}{several}{'. ' + guards if guards else ''}{wrong}"
 
     def kind(self, line: Line) -> str:
-        """What a connection does, how often and how sure that is."""
-        several = f", {line.count} connections" if line.count > 1 else ""
-        return f"{EDGES.get(line.kind, line.kind).capitalize()}{several}{'' if line.certainty == 'sure' else ', likely but not proven'}."
+        """What a connection does, how often and how sure that is, as a sentence."""
+        several = f" These are {line.count} connections of one kind." if line.count > 1 else ""
+        sure = "" if line.certainty == "sure" else " This is likely, but not proven."
+        return f"{self.labels[line.tail]} {EDGES.get(line.kind, line.kind)} {self.labels[line.head]}.{several}{sure}"
 
     def letter(self, cell: Cell) -> str:
         """What stands in a guard's cell."""
@@ -80,10 +81,11 @@ def count(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"
 
 
-def paint(drawing: Drawing, findings: Iterable[Ranked], title: str = "", standalone: bool = False) -> Markup:
-    """The picture as SVG text, safe to stand in HTML. `standalone` adds size, title, style sheet and background, for a file of its own."""
+def paint(drawing: Drawing, findings: Iterable[Ranked], title: str = "", standalone: bool = False, prefix: str = "") -> Markup:
+    """The picture as SVG text, safe to stand in HTML. `standalone` adds size, title, style sheet, background and legend, for a file of its own;
+    the ids of several pictures in one page begin with a `prefix` each."""
     template = environment().get_template("map.svg")
     # office programs and many viewers know style sheets, but no variables in them
     css = Markup(re.sub(r"var\(--(\w+)\)", lambda found: colours()[found[1]], asset("map.css"))) if standalone else ""  # noqa: S704 - our own file
-    text = template.render(d=drawing, words=Words(drawing, findings), standalone=standalone, title=title, css=css, legend=legend(drawing))
+    text = template.render(d=drawing, words=Words(drawing, findings), standalone=standalone, title=title, css=css, prefix=prefix, legend=legend(drawing))
     return Markup(text)  # noqa: S704 - the template escaped every value

@@ -1,4 +1,4 @@
-"""When the schedules fire: marks on a week and on a day, merged where they stand closer than a pixel."""
+"""When the schedules fire: marks on a week and on a day, merged into a band where they stand close."""
 
 from __future__ import annotations
 
@@ -75,10 +75,10 @@ def _row(item: ScheduleItem, y: float, length: int, marked: bool) -> Row:
 
 
 def _runs(pixels: set[int]) -> list[tuple[int, int]]:
-    """Neighbouring marks (at most two pixels apart) as one run."""
+    """Neighbouring marks (at most four pixels apart, which nobody tells from a band) as one run."""
     out: list[tuple[int, int]] = []
     for x in sorted(pixels):
-        if out and x - out[-1][1] <= 2:
+        if out and x - out[-1][1] <= 4:
             out[-1] = (out[-1][0], x)
         else:
             out.append((x, x))

@@ -24,7 +24,25 @@ EDGES = {"requests": "calls", "enqueues": "queues work for", "starts": "starts",
 GUARDS = {"timeout": "time limit", "retry": "retry", "idempotency": "duplicate protection", "log": "log"}
 LETTERS = {"timeout": "T", "retry": "R", "idempotency": "I", "log": "L"}
 STATES = {"present": "present", "absent": "missing", "unknown": "not known", "mixed": "on some calls only"}
-MARKS = {"present": "", "absent": "✕", "unknown": "?", "mixed": "~"}
+MEANING = {
+    "timeout": {
+        "present": "if the other side does not answer, the wait ends", "absent": "if the other side does not answer, the order waits for ever",
+        "unknown": "the code does not say how long an answer is waited for", "mixed": "some of the calls wait for ever when the other side does not answer",
+    },
+    "retry": {
+        "present": "a failed attempt is repeated", "absent": "an attempt that fails is not repeated, so this step is left undone",
+        "unknown": "the code does not say whether a failed attempt is repeated", "mixed": "some of the calls are not repeated when they fail",
+    },
+    "idempotency": {
+        "present": "a second attempt does nothing twice", "absent": "a second attempt does it again: a second charge, parcel or order",
+        "unknown": "the code does not say whether a second attempt does it again", "mixed": "some of the calls do it again on a second attempt",
+    },
+    "log": {
+        "present": "a failure leaves a trace", "absent": "a failure leaves no trace, so nobody learns of it",
+        "unknown": "the code does not say whether a failure leaves a trace", "mixed": "some failures leave no trace",
+    },
+}  # fmt: skip
+"""Guard -> state -> what that means for an order."""
 VECTORS = {
     "lost": ("Lost", "an order or a message disappears"),
     "duplicated": ("Done twice", "a charge, a parcel or an order is made twice"),
@@ -33,6 +51,7 @@ VECTORS = {
     "delayed": ("Late", "an order is handled too late"),
     "invisible": ("Unseen", "something fails and nobody learns of it"),
 }
+GRADES = {"error": "grave", "warning": "serious", "note": "worth a look"}
 TAGS = {"lost": "lost", "duplicated": "twice", "inconsistent": "differs", "stuck": "stuck", "delayed": "late", "invisible": "unseen"}
 """Vector -> the one word of it that stands in the picture."""
 STAGES = {

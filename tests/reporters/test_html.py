@@ -177,7 +177,7 @@ def test_a_finding_shows_its_evidence_and_factors() -> None:
 def test_quick_wins_stand_before_structural_ones_and_are_counted() -> None:
     found = (reports.finding(line=1), reports.finding(line=2, effort="structural"), reports.finding(line=3, effort="structural"))
     text = html.render(reports.report(findings=found))
-    assert text.index("Quick wins (1)") < text.index("Structural improvements (2)")
+    assert text.index("Quick wins (1 work item, 1 finding)") < text.index("Structural improvements (1 work item, 2 findings)")
 
 
 def test_an_empty_report_says_so() -> None:
