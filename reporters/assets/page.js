@@ -233,6 +233,7 @@
       stage.classList.add("open");
       for (const item of items) item.classList.toggle("chosen", item.id === id || (box && lines[item.id] && (lines[item.id].tail === id || lines[item.id].head === id)) || false);
       panel.scrollTop = 0;
+      if (innerWidth <= 1100) panel.scrollIntoView({ block: "nearest" });
     }
     function hide() {
       panel.hidden = true;

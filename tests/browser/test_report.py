@@ -113,11 +113,71 @@ def test_a_click_on_a_connection_shows_guards_and_findings(visit: Callable[..., 
     text = panel.inner_text()
     assert "→" in text
     assert "Guards" in text
-    assert "What is wrong" in text
+    assert "What can go wrong here" in text
+    assert "an attempt that fails is not repeated" in text or "the order waits for ever" in text or "a failure leaves no trace" in text
     assert "How an order gets here" in text or "Looked for" in text
     assert page.locator("#panel [id]").count() == 0
     panel.locator("a", has_text="Open in the list").first.click()
     assert page.locator("main .finding[id]:target").get_attribute("open") is not None
+
+
+def test_map_finding_and_work_item_lead_to_each_other(visit: Callable[..., Any], site: Callable[[str], str]) -> None:
+    page = visit(site("django_shop")).page
+    page.locator("#drawing .wire.error, #drawing .wire.warning").first.dispatch_event("click")
+    page.locator("#panel a", has_text="Work item").first.click()
+    assert page.locator("main .work:target").is_visible()
+    work = page.locator("main .work:target")
+    number = work.get_attribute("id")
+    work.locator("button[data-work]").click()
+    assert 0 < lit(page, "#drawing .wire, #drawing .box") < page.locator("#drawing .wire, #drawing .box").count()
+    assert {item.get_attribute("data-item") for item in page.locator("main .finding[id]:not([hidden])").all()} == {number}
+    assert page.evaluate("() => document.activeElement.matches('.box, .wire')")
+    finding = work.locator(".finding").first
+    finding.locator("summary").click()
+    spot = finding.locator(".spots a").first
+    spot.click()
+    assert page.evaluate("() => document.activeElement.id") == spot.get_attribute("data-show")
+    assert page.locator("#panel").is_visible()
+    page.click("#clear")
+    assert page.locator("main .work[hidden]").count() == 0
+
+
+def test_the_words_beside_the_map_lead_to_it(visit: Callable[..., Any], site: Callable[[str], str]) -> None:
+    page = visit(site("django_shop")).page
+    link = page.locator(".losses a[data-show]").first
+    link.click()
+    assert page.evaluate("() => document.activeElement.id") == link.get_attribute("data-show")
+    assert "What can go wrong here" in page.locator("#panel").inner_text()
+
+
+def test_a_group_unfolds_and_folds_again(visit: Callable[..., Any], site: Callable[[str], str]) -> None:
+    found = visit(site("synthetic"))
+    page = found.page
+    whole = page.locator("#drawing .box").count()
+    sign = page.locator("#drawing .box.pile .fold").first
+    group = sign.evaluate("(e) => e.closest('.box').id")
+    sign.dispatch_event("click")
+    assert page.locator("#view svg").count() == 1
+    members = page.evaluate("(id) => JSON.parse(document.getElementById('data').textContent).boxes[id].members.length", group)
+    assert page.locator("#view .box").count() >= members > 1
+    page.locator("#view .wire, #view .box").first.dispatch_event("click")
+    assert page.locator("#panel").is_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    assert page.locator("#drawing .box").count() == whole
+    assert page.evaluate("() => document.activeElement.id") == group
+    page.keyboard.press("u")
+    assert page.locator("#part").is_visible()
+    page.click("#back")
+    assert page.locator("#drawing").is_visible()
+    assert found.said == []
+
+
+def test_a_filter_holds_in_an_unfolded_group(visit: Callable[..., Any], site: Callable[[str], str]) -> None:
+    page = visit(site("synthetic")).page
+    page.select_option("#by-vector", page.locator("#by-vector option").nth(1).get_attribute("value"))
+    page.locator("#drawing .box.pile .fold").first.dispatch_event("click")
+    assert lit(page, "#view .wire") < page.locator("#view .wire").count()
 
 
 def test_the_table_of_connections_leads_to_the_map(visit: Callable[..., Any], site: Callable[[str], str]) -> None:
