@@ -43,6 +43,7 @@ from flowaudit.scanner.traits.keyed import KeyedClient, keyed_clients, keyed_wra
 from flowaudit.scanner.traits.off_target import OffTarget, off_targets
 from flowaudit.scanner.traits.one_attempt import OneAttempt, broken_chains, single
 from flowaudit.scanner.traits.queue_attempts import OneTry, one_try_queues
+from flowaudit.scanner.traits.retry_schedules import Unrepeated, unrepeated
 
 RULE = Rule(
     id="missing-retry",
@@ -99,6 +100,8 @@ def check(graph: FlowGraph) -> Iterator[Finding]:
     for queue in one_try_queues(graph):
         spoken.update(h.key for h in queue.handlers)
         yield _queue(graph, queue)
+    for job in unrepeated(graph):
+        yield _schedule(job)
     yield from _single(graph, spoken)
 
 
@@ -147,6 +150,23 @@ def _client(graph: FlowGraph, client: KeyedClient) -> Finding:
         places=len(sites),
         fix="Switch on the client's own retries (they repeat the same key), or mount a retry adapter on it.",
     )  # fmt: skip
+
+
+def _schedule(job: Unrepeated) -> Finding:
+    where = f" and its failure calls {job.site.system or job.site.name} at once" if job.told else f" although it calls {job.site.system or job.site.name}"
+    return Finding(
+        rule=RULE.id,
+        at=job.at,
+        message=f"The job {job.schedule.name} says retries 0{where}, while {job.siblings} other jobs here repeat: one short outage ends its run.",
+        confidence="medium",
+        vector="lost",
+        key=f"{job.schedule.name}|retries 0",
+        related=(Step(job.site.at(), "called when it fails" if job.told else "called by the job"),),
+        looked=("retries of the job and of its siblings",),
+        system=job.site.system,
+        entry="schedule",
+        fix="Give the job a few retries with a pause, as its siblings have.",
+    )
 
 
 def _queue(graph: FlowGraph, queue: OneTry) -> Finding:
