@@ -244,7 +244,7 @@ class Calls:
             for ref in self.program.units.values():
                 for event in ref.flow.calls:
                     assert isinstance(event.node, Call)
-                    name = last_name(event.node.callee)
+                    name = last_name(event.node.callee).rpartition("\\")[2]
                     if name:
                         self._by_name.setdefault(name, []).append((ref, event))
         name = unit.name

@@ -15,10 +15,17 @@ if TYPE_CHECKING:
 MAX_HOOKS = 4
 """Derived classes whose own method may be meant by a call on their base."""
 
+MAX_BELOW = 200
+"""Derived classes that are searched for a method."""
 MAX_HANDED = 40
 """Modules that hand a name on to each other, one behind the other."""
 MAX_MODULES = 500
 """Modules searched for one name that they hand on to each other."""
+
+
+def _abstract(value: Value) -> bool:
+    """A method without a body: what runs is one of a derived class."""
+    return isinstance(value.ref, UnitRef) and value.kind == "unit" and "abstract" in value.ref.unit.traits
 
 
 class Members:
@@ -58,7 +65,9 @@ class Members:
                 return self._keep("member", str(ref), name, lambda: self._member(str(ref), name, set()))
             case "class" | "object" if isinstance(ref, ClassRef):
                 found = self._keep(base.kind, ref.key, name, lambda: self._class_attribute(ref, name, base.kind, set()))
-                return found if base.kind == "class" or any(v.kind != "ext" for v in found) else self._below(ref, name) or found
+                if base.kind == "object" and all(v.kind == "ext" or _abstract(v) for v in found):
+                    return self._keep("below", ref.key, name, lambda: self._below(ref, name)) or found
+                return found
             case "super" if isinstance(ref, ClassRef):
                 return [
                     v
@@ -82,7 +91,29 @@ class Members:
                 return []
 
     def _below(self, cls: ClassRef, name: str) -> list[Value]:
-        """A method that only the classes derived from this one have (a template method's hook); nothing when more than four have it."""
+        """A method that only the classes derived from this one have (an interface's implementations, a template method's hook); nothing when more than
+        four have it."""
+        bound = [m for v in self.resolver.bound(cls) if (m := self.method(v.ref, name)) is not None and "abstract" not in m.unit.traits]
+        if bound:
+            return [Value("unit", method.key, method) for method in bound]
+        found: dict[str, Value] = {}
+        seen, todo = {cls.key}, [cls]
+        while todo:
+            at = todo.pop(0)
+            for other in self._derived_of(at):
+                if other.key in seen:
+                    continue
+                seen.add(other.key)
+                method = other.methods.get(name)
+                if method is not None and "abstract" not in method.unit.traits:
+                    found[method.key] = Value("unit", method.key, method)
+                    if len(found) > MAX_HOOKS:
+                        return []
+                elif len(seen) <= MAX_BELOW:
+                    todo.append(other)
+        return [found[key] for key in sorted(found)]
+
+    def _derived_of(self, cls: ClassRef) -> list[ClassRef]:
         if self._derived is None:
             self._derived = {}
             for other in self.program.classes.values():
@@ -90,12 +121,7 @@ class Members:
                     self._derived.setdefault(last_name(base.base if isinstance(base, Index) else base).rpartition("\\")[2], []).append(
                         other
                     )
-        found = [
-            method
-            for other in self._derived.get(cls.name, ())
-            if (method := other.methods.get(name)) is not None and any(b.ref is cls for b in self.bases(other))
-        ]
-        return [Value("unit", method.key, method) for method in found] if len(found) <= MAX_HOOKS else []
+        return [other for other in self._derived.get(cls.name, ()) if any(b.ref is cls for b in self.bases(other))]
 
     def _class_attribute(self, cls: ClassRef, name: str, kind: str, seen: set[str]) -> list[Value]:
         if cls.key in seen or len(seen) > MAX_DEPTH:

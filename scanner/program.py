@@ -10,6 +10,8 @@ from flowaudit.scanner.facts import Attr, Class, Expr, FileFacts, Import, Locati
 from flowaudit.scanner.flow.events import Event, UnitFlow, flow_of
 
 ECMASCRIPT = frozenset({"javascript", "typescript"})
+SERVICE = "service:"
+"""How the name of a unit begins that answers what a container builds under a service's name."""
 _SUFFIXES = (".ts", ".tsx", ".js", ".jsx", ".mjs", ".cjs", ".mts", "/index.ts", "/index.tsx", "/index.js", "/index.mjs")
 
 
@@ -85,6 +87,8 @@ class Program:
     php: dict[str, ClassRef] = field(default_factory=dict)
     php_functions: dict[str, UnitRef] = field(default_factory=dict)
     methods: dict[str, list[UnitRef]] = field(default_factory=dict)
+    services: dict[str, UnitRef] = field(default_factory=dict)
+    """Service of a container (its id, or the class or interface that it is asked by) -> the unit that builds it."""
     packages: dict[str, str] = field(default_factory=dict)
     """JS package name -> folder, and "name//export" -> files it may be, as `scanner.workspace` answers them."""
     aliases: dict[str, list[tuple[str, str, tuple[str, ...], bool]]] = field(default_factory=dict)
@@ -257,6 +261,9 @@ def _add(program: Program, file: FileFacts) -> None:
         ref_unit = UnitRef(file, unit, f"{path}::{unit.name}")
         local[unit.name] = ref_unit
         program.units[ref_unit.key] = ref_unit
+        if unit.name.startswith(SERVICE):
+            program.services.setdefault(unit.name.removeprefix(SERVICE), ref_unit)
+            continue
         name = unit.name.rpartition(".")[2]
         if unit.kind == "method" and unit.parent in classes:
             ref_unit.owner = classes[unit.parent]

@@ -32,12 +32,22 @@ from flowaudit.scanner.facts import (
 )
 from flowaudit.scanner.flow.events import Branch, Event
 from flowaudit.scanner.members import Members
-from flowaudit.scanner.program import ECMASCRIPT, ClassRef, Program, UnitRef, dotted, last_name
+from flowaudit.scanner.program import ECMASCRIPT, SERVICE, ClassRef, Program, UnitRef, dotted, last_name
 from flowaudit.scanner.value import MAX_CALLERS, MAX_DEPTH, MAX_STEPS, MAX_VALUES, Target, Value, unique
 
 _WRAPPERS = frozenset(
     {"Optional", "Awaitable", "Coroutine", "Annotated", "Promise", "Type", "type", "ClassVar", "Final", "Readonly", "Partial"}
 )
+
+
+_LOCATORS = frozenset({"get", "make", "resolve", "create", "app", "getInstance", "makeWith"})
+"""Methods of containers that answer an object of the class that they are asked for (PSR-11's `get` and its kin)."""
+_BUILDERS = frozenset({"__construct"})
+
+
+def _vague(value: Value) -> bool:
+    """An object of which only an interface, or a library's class, is known: where it is built says more."""
+    return (value.kind == "inst" and value.ref is None) or (isinstance(value.ref, ClassRef) and value.ref.cls.kind == "interface")
 
 
 class Resolver:
@@ -133,7 +143,21 @@ class Resolver:
                 return found
             position = None if at.unit.kind != "module" else position
             at = at.outer
+        if name.startswith(SERVICE):
+            return self.service(name.removeprefix(SERVICE), where)
         return self.members.module_name(name, where.file)
+
+    def service(self, name: str, where: UnitRef) -> list[Value]:
+        """What a container answers under a name: what its configuration builds, else an object of the class of that name."""
+        unit = self.program.services.get(name)
+        if unit is not None:
+            return self.returned(unit)
+        return [made for value in self.members.module_name(name, where.file) for made in self._instance(value)] if "\\" in name else []
+
+    @staticmethod
+    def _instance(value: Value) -> list[Value]:
+        kind = {"class": "object", "ext": "inst"}.get(value.kind)
+        return [Value(kind, value.name, value.ref)] if kind in {"object", "inst"} else []  # type: ignore[arg-type]
 
     def _local(self, name: str, where: UnitRef, position: int | None, path: tuple[Branch, ...] | None) -> list[Value] | None:
         """A name among the assignments and parameters of one unit; None when it is not there."""
@@ -179,6 +203,8 @@ class Resolver:
         param = next(p for p in where.unit.params if p.name == name)
         if param.annotation is not None:
             typed = self.annotated(param.annotation, where)
+            if typed and where.name in _BUILDERS and where.language == "php" and self.program.services and all(_vague(v) for v in typed):
+                return self._wired(where, name, typed) or typed
             if typed:
                 return typed
         out: list[Value] = []
@@ -189,6 +215,19 @@ class Resolver:
                 arg = argument(event.node, where, name)
                 if arg is not None:
                     out.extend(self.values(arg, caller, event.path))
+        return out
+
+    def _wired(self, where: UnitRef, name: str, typed: list[Value]) -> list[Value]:
+        """What a container hands to a constructor whose parameter names an interface: by the argument, else by the interface."""
+        out: list[Value] = []
+        if self._nested < MAX_DEPTH - 6:
+            for caller, event in self.calls.callers(where)[:MAX_CALLERS]:
+                arg = argument(event.node, where, name)
+                if arg is not None:
+                    out.extend(v for v in self.values(arg, caller, event.path) if v.kind in {"object", "inst"})
+        for value in typed if not out else ():
+            unit = self.program.services.get(value.name) if value.kind == "inst" else None
+            out.extend([v for v in self.returned(unit) if v.kind in {"object", "inst"}] if unit is not None else self.bound(value.ref))
         return out
 
     def _default(self, default: Expr, where: UnitRef) -> list[Value]:
@@ -251,10 +290,31 @@ class Resolver:
             module = expr.args[0].value
             if isinstance(module, Const) and isinstance(module.value, str):
                 return self.members.ecma_module(module.value, where.path)
+        if (isinstance(callee, Attr) or where.language == "php") and len(expr.args) == 1 and last_name(callee) in _LOCATORS:
+            located = self._located(expr.args[0].value, where, path)
+            if located:
+                return located
         out: list[Value] = []
         for value in self.values(callee, where, path):
             out.extend(self._result(value, expr, where))
         return out
+
+    def _located(self, asked: Expr, where: UnitRef, path: tuple[Branch, ...] | None) -> list[Value]:
+        """What a service locator answers that is asked for a class of the program or by a service's name; [] for anything else."""
+        if isinstance(asked, Const):
+            unit = self.program.services.get(asked.value) if isinstance(asked.value, str) else None
+            return self.returned(unit) if unit is not None else []
+        if not isinstance(asked, Name | Attr):
+            return []
+        found = [v for v in self.values(asked, where, path) if v.kind == "class" and isinstance(v.ref, ClassRef)]
+        return [made for v in found for made in (self.bound(v.ref) or self._instance(v))]
+
+    def bound(self, cls: object) -> list[Value]:
+        """What a container is told to build for a class or interface of the program."""
+        if not self.program.services or not isinstance(cls, ClassRef):
+            return []
+        unit = self.program.services.get(f"{cls.file.module}\\{cls.cls.name}".lstrip("\\"))
+        return [v for v in self.returned(unit) if v.kind in {"object", "inst"}] if unit is not None else []
 
     def _result(self, value: Value, call: Call, where: UnitRef) -> list[Value]:
         match value.kind:

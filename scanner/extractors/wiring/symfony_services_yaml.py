@@ -8,14 +8,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from flowaudit.scanner.facts import Binding, Fact, FileFacts, Skipped, Source
+import msgspec
+
+from flowaudit.scanner.facts import Binding, Fact, FileFacts, Skipped, Source, Unit
 from flowaudit.scanner.harvest.service_tags import service, tagged
+from flowaudit.scanner.harvest.service_units import from_yaml
 from flowaudit.scanner.located import LocatedError, Node, file_facts, load_yaml
 
 NAME = "symfony_services_yaml"
 FILES = ("*.yaml", "*.yml")
 SNIFF = re.compile(r"^services\s*:|^when@\w+\s*:|^winzou_state_machine\s*:", re.MULTILINE)
-VERSION = 1
+VERSION = 2
 
 
 def extract(source: Source) -> FileFacts:
@@ -25,15 +28,19 @@ def extract(source: Source) -> FileFacts:
     except LocatedError as error:
         return file_facts(source, skipped=(Skipped(source.path, error.reason, NAME, error.line),))
     facts: list[Fact] = []
+    units: list[Unit] = []
     for root in documents:
         for node in (root, *(value for key, value in root.pairs if root.kind == "map" and key.text.startswith("when@"))):
             services = node.get("services") if node.kind == "map" else None
             for key, value in services.pairs if services is not None and services.kind == "map" else ():
                 facts.extend(_service(key, value))
+                made = None if key.text.startswith("_") else from_yaml(key, value)
+                if made is not None and all(made.name != other.name for other in units):
+                    units.append(made)
             machines = node.get("winzou_state_machine") if node.kind == "map" else None
             if machines is not None:
                 facts.extend(_callbacks(machines))
-    return file_facts(source, facts)
+    return msgspec.structs.replace(file_facts(source, facts, units), language="php") if units else file_facts(source, facts)
 
 
 def _service(key: Node, value: Node) -> Iterator[Fact]:

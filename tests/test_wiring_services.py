@@ -1,0 +1,152 @@
+"""What a container builds: service files of Symfony and Magento, service locators, interfaces and who implements them."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.audit import audit, graph_of, lines
+
+CLIENT = """<?php
+namespace App;
+use GuzzleHttp\\ClientInterface;
+class ErpPort {
+    public function __construct(private ClientInterface $client, private Journal $journal) {}
+    public function push($order) {
+        $this->client->request('POST', 'https://erp.example.com/orders', ['json' => $order]);
+        $this->journal->note($order);
+    }
+}
+interface Journal { public function note($order); }
+class FileJournal implements Journal { public function note($order) { $this->write($order); } private function write($o) {} }
+class NullJournal implements Journal { public function note($order) {} }
+"""
+XML = """<?xml version="1.0"?>
+<container xmlns="http://symfony.com/schema/dic/services">
+  <services>
+    <service id="erp.client" class="GuzzleHttp\\Client">
+      <argument type="collection">
+        <argument key="base_uri">https://erp.example.com</argument>{limit}
+      </argument>
+    </service>
+    <service id="App\\ErpPort">
+      <argument type="service" id="erp.client"/>
+      <argument type="service" id="App\\NullJournal"/>
+    </service>
+  </services>
+</container>
+"""
+YAML = """services:
+  _defaults: {{autowire: true}}
+  erp.client:
+    class: GuzzleHttp\\Client
+    arguments: [{{base_uri: 'https://erp.example.com'{limit}}}]
+  App\\ErpPort:
+    arguments:
+      $client: '@erp.client'
+  App\\Journal: '@App\\NullJournal'
+"""
+DI = """<?xml version="1.0"?>
+<config>
+  <preference for="App\\Journal" type="App\\NullJournal"/>
+  <virtualType name="ErpClient" type="GuzzleHttp\\Client">
+    <arguments><argument name="config" xsi:type="array" xmlns:xsi="x">
+      <item name="base_uri" xsi:type="string">https://erp.example.com</item>{limit}
+    </argument></arguments>
+  </virtualType>
+  <type name="App\\ErpPort"><arguments><argument name="client" xsi:type="object" xmlns:xsi="x">ErpClient</argument></arguments></type>
+</config>
+"""
+FORMATS = {
+    "xml": ("config/services.xml", XML, '\n        <argument key="timeout">5</argument>', 4),
+    "yaml": ("config/services.yaml", YAML, ", timeout: 5", 3),
+    "magento": ("etc/di.xml", DI, '\n      <item name="timeout" xsi:type="number">5</item>', 4),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(FORMATS))
+def test_a_client_that_a_service_file_builds_without_a_limit(kind: str) -> None:
+    path, text, _, line = FORMATS[kind]
+    found = audit("missing-timeout", {"src/ErpPort.php": CLIENT, path: text.format(limit="")})
+    assert [(f.id, f.at.path, f.at.line) for f in found] in ([("missing-timeout", path, line)], [("missing-timeout", "src/ErpPort.php", 7)])
+
+
+@pytest.mark.parametrize("kind", sorted(FORMATS))
+def test_a_limit_in_the_service_file_is_seen(kind: str) -> None:
+    path, text, limit, _ = FORMATS[kind]
+    assert not lines(audit("missing-timeout", {"src/ErpPort.php": CLIENT, path: text.format(limit=limit)}))
+
+
+def test_a_parameter_of_the_container_is_not_known() -> None:
+    text = YAML.format(limit="").replace("[{base_uri: 'https://erp.example.com'}]", "['%erp_options%']")
+    assert not lines(audit("missing-timeout", {"src/ErpPort.php": CLIENT, "config/services.yaml": text}))
+
+
+def edges(files: dict[str, str]) -> set[tuple[str, str]]:
+    graph = graph_of(files)
+    return {(e.tail.unit.name, e.head.unit.name) for some in graph.out.values() for e in some}
+
+
+@pytest.mark.parametrize("kind", sorted(FORMATS))
+def test_the_container_says_which_implementation_runs(kind: str) -> None:
+    path, text, _, _ = FORMATS[kind]
+    found = edges({"src/ErpPort.php": CLIENT, path: text.format(limit="")})
+    assert ("ErpPort.push", "NullJournal.note") in found
+    assert ("ErpPort.push", "FileJournal.note") not in found
+
+
+def test_without_wiring_an_interface_means_its_implementations() -> None:
+    found = edges({"src/ErpPort.php": CLIENT})
+    assert {("ErpPort.push", "NullJournal.note"), ("ErpPort.push", "FileJournal.note")} <= found
+
+
+def test_an_interface_with_many_implementations_means_none() -> None:
+    many = "".join(f"class J{number} implements Journal {{ public function note($order) {{}} }}\n" for number in range(5))
+    assert {e[1] for e in edges({"src/ErpPort.php": CLIENT + many}) if e[0] == "ErpPort.push"} == {"Journal.note"}
+
+
+LOCATED = """<?php
+namespace App;
+class Exporter { public function pushAll() { $this->one(); } private function one() {} }
+class Job {
+    public function byClass($container) { $container->get(Exporter::class)->pushAll(); }
+    public function byHelper() { app(Exporter::class)->pushAll(); }
+    public function byName() { $this->getContainer()->get('shop.exporter')->pushAll(); }
+    public function other($request) { $request->get('shop.unknown')->pushAll(); }
+}
+class Second { public function pushAll() {} }
+"""
+
+
+def test_service_locators_answer_what_they_are_asked_for() -> None:
+    services = "services:\n  shop.exporter:\n    class: App\\Exporter\n"
+    found = edges({"src/Job.php": LOCATED, "config/services.yaml": services})
+    assert {(f"Job.{name}", "Exporter.pushAll") for name in ("byClass", "byHelper", "byName")} <= found
+    assert ("Job.byClass", "Second.pushAll") not in found
+
+
+def test_typescript_containers() -> None:
+    code = """import { Injectable } from '@nestjs/common';
+export class Exporter { pushAll() { this.one(); } one() {} }
+export class Other { pushAll() {} }
+export class Job { constructor(private moduleRef: any) {} run() { this.moduleRef.get(Exporter).pushAll(); } }
+"""
+    assert ("Job.run", "Exporter.pushAll") in edges({"job.ts": code})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<container xmlns="http://symfony.com/schema/dic/services"><services><service/><service id=""/><service id="a" class="B"><argument type="service"/>'
+        '<argument type="collection"><argument/></argument><argument key="$x">%p%</argument></service><service id="a" alias="a"/></services></container>',
+        '<container xmlns="http://symfony.com/schema/dic/services"><services>' + '<service id="x" class="X\\Y"><argument type="service">' * 30
+        + "</argument></service>" * 30 + "</services></container>",
+    ],
+)  # fmt: skip
+def test_strange_service_files_are_read_as_far_as_they_go(text: str) -> None:
+    graph = graph_of({"config/services.xml": text, "src/ErpPort.php": CLIENT})
+    assert "src/ErpPort.php::ErpPort.push" in graph.program.units
+
+
+def test_services_that_name_each_other_end() -> None:
+    text = "services:\n  a: '@b'\n  b: '@a'\n  App\\ErpPort:\n    arguments: ['@a', '@b']\n"
+    assert not lines(audit("missing-timeout", {"src/ErpPort.php": CLIENT, "config/services.yaml": text}))
