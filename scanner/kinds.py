@@ -27,6 +27,8 @@ _TEST_FILE = re.compile(
     r"|.*\.(?:spec|test|e2e|cy|stories|e2e-spec|int-spec)\.[cm]?[jt]sx?|.+(?:Test|TestCase|Tests|Cest|Spec)\.(?:php|java|kt|cs|scala|groovy)"
     r"|(?:jest|vitest|cypress|playwright|karma|wdio)\.(?:config|setup)\..*|phpunit.*\.xml.*)$"
 )
+_CONTROLLER = re.compile(r"(?:^|/)Controllers?/(?:.*/)?[^/]+Test\.php$")
+"""A page that tests a connection is no test of the program."""
 _MIGRATION = re.compile(r"(?:^|/)(?:migrations?|Migrations?|alembic/versions|db/migrate|south_migrations|doctrine_migrations|update-migrations)/")
 _DOCUMENT = re.compile(r"(?:^|/)(?:docs?|documentation|tutorials?|docs_src|storybook|\.storybook)/", re.IGNORECASE)
 _EXAMPLE = re.compile(r"(?:^|/)(?:examples?|samples?)/(?:.*/)?[^/]+\.(?:py|php|[cm]?[jt]sx?|rb|go|java|cs|sh)$", re.IGNORECASE)
@@ -41,7 +43,7 @@ def kind_of(path: str) -> Kind:
     name = path.rpartition("/")[2]
     if _MINIFIED.search(name):
         return "minified"
-    if _TEST_FILE.match(name) or ("/" in path and _TEST_FOLDER.search(path)):
+    if (_TEST_FILE.match(name) and not _CONTROLLER.search(path)) or ("/" in path and _TEST_FOLDER.search(path)):
         return "test"
     if "/" in path:
         if _MIGRATION.search(path):

@@ -157,7 +157,7 @@ class Resolver:
     @staticmethod
     def _instance(value: Value) -> list[Value]:
         kind = {"class": "object", "ext": "inst"}.get(value.kind)
-        return [Value(kind, value.name, value.ref)] if kind in {"object", "inst"} else []  # type: ignore[arg-type]
+        return [Value(kind, value.name, value.ref)] if kind in {"object", "inst"} else []
 
     def _local(self, name: str, where: UnitRef, position: int | None, path: tuple[Branch, ...] | None) -> list[Value] | None:
         """A name among the assignments and parameters of one unit; None when it is not there."""

@@ -81,7 +81,8 @@ def test_a_module_of_the_shop_called_vendor_or_build_is_read(make_repo: Make, pa
     ("path", "kind"),
     [
         ("tests/a.py", "test"), ("app/test_a.py", "test"), ("a_test.go", "test"), ("src/x.spec.ts", "test"), ("src/__tests__/x.ts", "test"),
-        ("Test/Unit/OrderTest.php", "test"), ("src/OrderTest.php", "test"), ("fixtures/a.py", "test"), ("conftest.py", "test"),
+        ("Test/Unit/OrderTest.php", "test"), ("src/OrderTest.php", "test"), ("Controller/Adminhtml/ConnectionTest.php", "code"),
+        ("Test/Controller/PageTest.php", "test"), ("fixtures/a.py", "test"), ("conftest.py", "test"),
         ("shop/migrations/0001_a.py", "migration"), ("database/migrations/x.php", "migration"), ("alembic/versions/x.py", "migration"),
         ("docs/a.py", "example"), ("examples/pay.py", "example"), ("a.min.js", "minified"), ("x_pb2.py", "minified"),
         ("app/latest.py", "code"), ("shop/contest.py", "code"), ("src/protest/a.py", "code"), ("attestation/a.py", "code"), ("inspect/spec.py", "code"),

@@ -133,20 +133,43 @@ export class Job { constructor(private moduleRef: any) {} run() { this.moduleRef
     assert ("Job.run", "Exporter.pushAll") in edges({"job.ts": code})
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        '<container xmlns="http://symfony.com/schema/dic/services"><services><service/><service id=""/><service id="a" class="B"><argument type="service"/>'
-        '<argument type="collection"><argument/></argument><argument key="$x">%p%</argument></service><service id="a" alias="a"/></services></container>',
-        '<container xmlns="http://symfony.com/schema/dic/services"><services>' + '<service id="x" class="X\\Y"><argument type="service">' * 30
-        + "</argument></service>" * 30 + "</services></container>",
-    ],
-)  # fmt: skip
+SCHEMA = '<container xmlns="http://symfony.com/schema/dic/services"><services>{}</services></container>'
+STRANGE = (
+    '<service/><service id=""/><service id="a" class="B"><argument type="service"/><argument type="collection"><argument/></argument>'
+    '<argument key="$x">%p%</argument></service><service id="a" alias="a"/>'
+)
+DEEP = '<service id="x" class="X\\Y"><argument type="service">' * 30 + "</argument></service>" * 30
+
+
+@pytest.mark.parametrize("text", [STRANGE, DEEP])
 def test_strange_service_files_are_read_as_far_as_they_go(text: str) -> None:
-    graph = graph_of({"config/services.xml": text, "src/ErpPort.php": CLIENT})
+    graph = graph_of({"config/services.xml": SCHEMA.format(text), "src/ErpPort.php": CLIENT})
     assert "src/ErpPort.php::ErpPort.push" in graph.program.units
 
 
 def test_services_that_name_each_other_end() -> None:
     text = "services:\n  a: '@b'\n  b: '@a'\n  App\\ErpPort:\n    arguments: ['@a', '@b']\n"
     assert not lines(audit("missing-timeout", {"src/ErpPort.php": CLIENT, "config/services.yaml": text}))
+
+
+UPDATER = """<?php
+namespace App;
+class CancelCommand extends \\Symfony\\Component\\Console\\Command\\Command {
+    public function __construct(private \\SM\\Factory\\FactoryInterface $machines, private OrderRepository $orders) {}
+    protected function execute($in, $out) {
+        foreach ($this->orders->findUnpaid() as $order) {
+            $this->cancel($order);
+        }
+    }
+    private function cancel($order) {
+        $machine = $this->machines->get($order, 'order');
+        GUARD$machine->apply('cancel');
+    }
+}
+"""
+
+
+def test_a_state_machine_that_refuses_ends_a_jobs_loop() -> None:
+    found = audit("transaction-boundary", {"src/CancelCommand.php": UPDATER.replace("GUARD", "")})
+    assert lines(found) == [("transaction-boundary/batch", 7)]
+    assert not audit("transaction-boundary", {"src/CancelCommand.php": UPDATER.replace("GUARD", "if ($machine->can('cancel')) ")})

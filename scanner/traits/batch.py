@@ -107,7 +107,7 @@ def _escape(graph: FlowGraph, unit: UnitRef, event: Event, depth: int) -> Step |
         if site.event is event:
             return Step(site.at(), f"{site.name} can fail") if site.writes else None
     known = graph.resolver.known(unit, event)
-    if known is not None and known.symbol.role == "record" and known.symbol.failure == "raises":
+    if known is not None and known.symbol.role == "record" and known.symbol.failure == "raises" and not _asked_before(graph, unit, event):
         return Step(unit.at(event), f"{known.symbol.name.rpartition('.')[2]} raises when it refuses")
     if depth >= MAX_DEPTH:
         return None
@@ -117,6 +117,11 @@ def _escape(graph: FlowGraph, unit: UnitRef, event: Event, depth: int) -> Step |
             if found is not None:
                 return found
     return None
+
+
+def _asked_before(graph: FlowGraph, unit: UnitRef, event: Event) -> bool:
+    """Whether a test of the record's state (`$machine->can(...)`) guards a change that would be refused."""
+    return any("stored" in reads(graph, unit, guard.test, event) for guard in event.guards)
 
 
 def _unit_escape(graph: FlowGraph, unit: UnitRef, depth: int) -> Step | None:

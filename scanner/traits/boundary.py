@@ -34,6 +34,7 @@ _PARTNER = re.compile(
 _CACHE = re.compile(r"redis|upstash|memcache|cache", re.IGNORECASE)
 _ADDRESSEES = re.compile(r"/(?:contacts?|subscribers?|audiences?|lists?|members|profiles|people)(?:/|\?|$)", re.IGNORECASE)
 """Addresses of a mail or message service under which lists of people are kept; nothing is sent there."""
+_CONSTRUCTORS = frozenset({"__construct", "__init__", "constructor"})
 _VERBS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _LEAVES = re.compile(
     r"^(?:send|create|charge|capture|refund|submit|export|push|post|cancel|update|request|pay|authori[sz]e|void|transfer|ship|book)(?:_|[A-Z]|$)"
@@ -165,6 +166,8 @@ def _below(graph: FlowGraph, unit: UnitRef, event: Event) -> Boundary | None:
             continue
         sure = edge.certainty == "sure" and found.sure
         name = edge.head.name if edge.head.name and not edge.head.name.isdigit() else ""
+        if name in _CONSTRUCTORS and edge.head.owner is not None:
+            name = f"new {edge.head.owner.name}"
         words = f"{name} ({found.words})" if name else found.words
         writes = found.writes or (found.site is not None and not found.site.effect and _says_write(event))
         here = Boundary(found.kind, event, words, writes, True, sure, found.site, found.effect, edge)

@@ -7,6 +7,7 @@ import re
 from flowaudit.scanner.facts import Arg, Call, Const, Expr, Name, Table
 from flowaudit.scanner.graph import EntryPoint, FlowGraph
 from flowaudit.scanner.program import UnitRef, dotted, last_name
+from flowaudit.scanner.traits.queues import queues
 from flowaudit.scanner.traits.retry import UNLIMITED, Policy, policy
 from flowaudit.scanner.traits.values import constants
 
@@ -30,7 +31,7 @@ def job_policy(graph: FlowGraph, entry: EntryPoint) -> Policy | None:
 
 def _job(graph: FlowGraph, entry: EntryPoint) -> Policy | None:
     own = _by_options(graph, entry) or _by_class(graph, entry.unit) or _by_itself(graph, entry.unit)
-    return own or _by_enqueue(graph, entry)
+    return own or _by_enqueue(graph, entry) or _by_workers(graph, entry)
 
 
 def _by_options(graph: FlowGraph, entry: EntryPoint) -> Policy | None:
@@ -108,6 +109,19 @@ def _by_enqueue(graph: FlowGraph, entry: EntryPoint) -> Policy | None:
                 return Policy("task", edge.tail, edge.at(), None, None)
             if isinstance(arg.value, Table) and any(_key(p.key) in {"attempts", "retries", "retry", "backoff", "retryLimit"} for p in arg.value.pairs):
                 return Policy("task", edge.tail, edge.at(), None, None)
+    return None
+
+
+def _by_workers(graph: FlowGraph, entry: EntryPoint) -> Policy | None:
+    """The attempts that the workers of its framework give every job (`queue:work --tries=3`, a Horizon supervisor's `tries`)."""
+    if entry.kind != "task":
+        return None
+    for block in queues(graph).all:
+        written = block.settings.get("attempts") if block.kind == "consumer" and block.form == entry.platform else None
+        if written is None or written.value == 1:
+            continue
+        number = block.number("attempts")
+        return Policy("task", entry.unit, written.at, None if number is None else UNLIMITED if number <= 0 else number, None)
     return None
 
 
