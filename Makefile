@@ -6,7 +6,7 @@ BIN := .venv/bin
 SHOP := fixtures/repos/django_shop
 CASES ?= ../shared/cases
 
-.PHONY: help scan test docs lint types imports unit format test-browser package-test bench accuracy lock clean
+.PHONY: help scan test docs lint types imports unit format test-browser test-sarif package-test bench accuracy lock clean
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +38,10 @@ format: .venv/installed ## sort imports and mend what ruff can mend safely
 test-browser: .venv/installed ## tests of the HTML report in Chromium; installs Playwright, axe-core and, on Debian as root, Chromium
 	@sh scripts/browser.sh "$(BIN)/python" build/browser
 	$(BIN)/python -m pytest -q -m browser tests/browser
+
+test-sarif: .venv/installed ## the SARIF of the fixtures under Microsoft's validator with GitHub's rules (Linux); needs npm
+	@test -x build/sarif/node_modules/@microsoft/sarif-multitool-linux/Sarif.Multitool || npm install --silent --no-audit --no-fund --prefix build/sarif '@microsoft/sarif-multitool@5.7.0'
+	$(BIN)/python -m pytest -q -m sarif tests/test_multitool.py
 
 package-test: .venv/installed ## build wheel and sdist, install each in a clean environment; needs a package index
 	$(BIN)/python -m pytest -q -m package tests/test_package.py
