@@ -7,6 +7,7 @@ A rung is a group of Settings with the scope `limits|<role>|<form>|<name>`; the 
 | proxy | what waits for an application: protocol (fastcgi, http, uwsgi), backend (host:port as written, "" unknown), limit (seconds; absent = the software's |
 | | default in `default`), general (it takes all requests, not one address alone), default, include (an unread file may set the limit) |
 | proxy-default | a limit that a surrounding file sets for all of one protocol: protocol, limit |
+| file | how long the routes of this very file may run: limit, setting |
 | server | what runs the application: serves (php, python, node), limit, bind (host:port), wall (whether waiting counts), setting (its name), service |
 """
 

@@ -79,6 +79,8 @@ class Ladder:
     def __init__(self, graph: FlowGraph) -> None:
         self.proxies: list[Proxy] = []
         self.servers: list[Server] = []
+        self.files: dict[str, Rung] = {}
+        """Path -> how long the routes of that file may run."""
         usual: list[tuple[str, str]] = []
         """(folder, protocol) of limits that a surrounding file sets."""
         groups = [(file, *group) for path in sorted(graph.program.files) for file in (graph.program.files[path],) for group in _groups(file)]
@@ -88,7 +90,9 @@ class Ladder:
         for file, role, form, name, at, said in groups:
             if file.path not in graph.judged or _ASIDE.search(file.path):
                 continue
-            if role == "server":
+            if role == "file":
+                self.files[file.path] = Rung(_number(said.get("limit")), "the platform, which ends the function,", at, str(said.get("setting") or ""))
+            elif role == "server":
                 serves, setting = str(said.get("serves")), str(said.get("setting") or "")
                 rung = Rung(_number(said.get("limit")), _SERVES.get(serves, name), at, setting, said.get("defaulted") is True)
                 self.servers.append(Server(rung, serves, str(said.get("bind") or ""), str(said.get("service") or ""), said.get("wall") is True))
@@ -164,7 +168,8 @@ def around_requests(graph: FlowGraph, entry: EntryPoint) -> list[Rung]:
         return []
     steps = ladder(graph)
     proxy, server = steps.proxy_for(entry.unit.language), steps.server_for(entry.unit.language)
-    return [part.rung for part in (proxy, server) if part is not None]
+    own = steps.files.get(entry.unit.path)
+    return [*(part.rung for part in (proxy, server) if part is not None), *([own] if own is not None else [])]
 
 
 def around_workers(graph: FlowGraph, entry: EntryPoint) -> list[Rung]:

@@ -185,3 +185,12 @@ def test_serverless_functions_are_tied_too() -> None:
         (found,) = inversions({"serverless.yml": config.format(event), "src/order.ts": code})
         assert (found.at.path, found.at.line) == ("src/order.ts", 3)
     assert inversions({"serverless.yml": config.format("httpApi: 'POST /orders'").replace("10", "20"), "src/order.ts": code}) == []
+
+
+@pytest.mark.parametrize("limit", ["export const maxDuration = 30", "export const config = { maxDuration: 30 }"])
+def test_a_route_says_how_long_it_may_run(limit: str) -> None:
+    code = "import axios from 'axios'\n{0}\nexport async function POST(request) {{\n  await axios.post('https://erp.example.com/orders', {{}}, {{ timeout: {1} }})\n}}\n"
+    (found,) = inversions({"app/api/orders/route.ts": code.format(limit, 45000)})
+    assert "allows 30 s" in found.message
+    assert inversions({"app/api/orders/route.ts": code.format(limit, 20000)}) == []
+    assert inversions({"app/api/orders/route.ts": code.format(limit.replace("30", "LIMIT"), 45000)}) == []
