@@ -74,6 +74,28 @@ def areas(drawing: Drawing) -> list[Area]:
     return found
 
 
+def crossings(drawing: Drawing) -> int:
+    """Pairs of drawn pieces that cross, counted anew from the drawing: pieces of one gap whose ends stand in opposite order, pieces drawn twice once;
+    and lines that leave between the ends of a bow, or bows that interleave."""
+    gaps: dict[tuple[float, float], set[tuple[float, float]]] = {}
+    bows: dict[float, list[tuple[float, float]]] = {}
+    for line in drawing.lines:
+        for x0, y0, x1, y1 in line.points:
+            if line.loop:
+                bows.setdefault(x0, []).append((min(y0, y1), max(y0, y1)))
+            else:
+                gaps.setdefault((x0, x1), set()).add((y0, y1))
+    total = 0
+    for pieces in gaps.values():
+        ordered = list(pieces)
+        total += sum((a[0] - b[0]) * (a[1] - b[1]) < 0 for i, a in enumerate(ordered) for b in ordered[i + 1 :])
+    for x, spans in bows.items():
+        leaving = [start for (left, _), pieces in gaps.items() if left == x for start, _ in pieces]
+        total += sum(low < start < high for low, high in spans for start in leaving)
+        total += sum(a[0] < b[0] < a[1] < b[1] or b[0] < a[0] < b[1] < a[1] for i, a in enumerate(spans) for b in spans[i + 1 :])
+    return total
+
+
 def hits(drawing: Drawing) -> int:
     """Curved pieces of lines that run through a box that is not theirs (sampled)."""
     total = 0

@@ -252,10 +252,11 @@ def test_links_in_documents_lead_somewhere() -> None:
     assert not broken
 
 
-def test_ci_runs_the_readmes_test_command() -> None:
+def test_ci_runs_the_readmes_test_command_and_the_tests_in_a_browser() -> None:
     script = ROOT / ".ci" / "run"
     assert script.stat().st_mode & 0o111
-    assert "make test" in script.read_text()
+    assert re.search(r"^make test ", script.read_text(), re.MULTILINE)
+    assert re.search(r"^ *make test-browser ", script.read_text(), re.MULTILINE)
     assert "make test" in (ROOT / "README.md").read_text()
 
 

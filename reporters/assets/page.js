@@ -303,6 +303,7 @@
       }
     });
     for (const picture of [whole, ...Object.values(data.parts)]) for (const [id, line] of Object.entries(picture.lines)) line.id = id;
+    for (const [id, box] of Object.entries(whole.boxes)) $(id).classList.toggle("opens", Boolean(box.unfold));
     open(whole);
   }
 

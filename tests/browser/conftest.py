@@ -19,8 +19,10 @@ ROOT = Path(__file__).resolve().parents[2]
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-FOLDERS = [folder for folder in os.environ.get("FLOWAUDIT_TREES", "").split(os.pathsep) if folder]
-"""More repositories to try: folders, separated like PATH."""
+MORE = [path for path in os.environ.get("FLOWAUDIT_TREES", "").split(os.pathsep) if path]
+"""More repositories to try, separated like PATH: folders, or pages that were written before (*.html)."""
+FOLDERS = [path for path in MORE if not path.endswith(".html")]
+PAGES = {Path(path).stem: Path(path).resolve() for path in MORE if path.endswith(".html")}
 
 
 def reports() -> dict[str, Callable[[], Report]]:
@@ -38,6 +40,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
     folder, made = tmp_path_factory.mktemp("pages"), reports()
 
     def address(name: str) -> str:
+        if name in PAGES:
+            return PAGES[name].as_uri()
         path = folder / f"{name}.html"
         if not path.exists():
             path.write_text(html.render(made[name]()), "utf-8")

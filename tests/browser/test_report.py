@@ -11,7 +11,7 @@ import conftest
 import pytest
 
 pytestmark = pytest.mark.browser
-NAMES = list(conftest.reports())
+NAMES = [*conftest.reports(), *conftest.PAGES]
 AXE = Path(os.environ.get("FLOWAUDIT_AXE", conftest.ROOT / "build" / "browser" / "node_modules" / "axe-core" / "axe.min.js"))
 
 
@@ -154,7 +154,7 @@ def test_a_group_unfolds_and_folds_again(visit: Callable[..., Any], site: Callab
     found = visit(site("synthetic"))
     page = found.page
     whole = page.locator("#drawing .box").count()
-    sign = page.locator("#drawing .box.pile .fold").first
+    sign = page.locator("#drawing .box.opens .fold").first
     group = sign.evaluate("(e) => e.closest('.box').id")
     sign.dispatch_event("click")
     assert page.locator("#view svg").count() == 1
@@ -176,7 +176,7 @@ def test_a_group_unfolds_and_folds_again(visit: Callable[..., Any], site: Callab
 def test_a_filter_holds_in_an_unfolded_group(visit: Callable[..., Any], site: Callable[[str], str]) -> None:
     page = visit(site("synthetic")).page
     page.select_option("#by-vector", page.locator("#by-vector option").nth(1).get_attribute("value"))
-    page.locator("#drawing .box.pile .fold").first.dispatch_event("click")
+    page.locator("#drawing .box.opens .fold").first.dispatch_event("click")
     assert lit(page, "#view .wire") < page.locator("#view .wire").count()
 
 

@@ -17,7 +17,20 @@ from hypothesis import strategies as st
 
 from flowaudit.reporters import html
 from flowaudit.scanner.drawing.timeline import SPAN, timelines
-from flowaudit.scanner.report import EntryItem, Report, ScheduleItem, StatusCell, StatusTable, SystemItem
+from flowaudit.scanner.report import (
+    EntryItem,
+    LadderItem,
+    MapEdge,
+    MapNode,
+    Party,
+    QueueItem,
+    Report,
+    ScheduleItem,
+    StatusCell,
+    StatusTable,
+    SystemItem,
+    WebhookItem,
+)  # fmt: skip
 from flowaudit.scanner.rule import Step
 
 VOID = {"meta", "link", "input", "br"}
@@ -200,6 +213,61 @@ def test_inventories_and_coverage_are_shown() -> None:
     wanted = ("2 values, 1 to look at", "the bank took the money back", "every 5 minutes", "2 timeouts of shop", "syntax shop", "Suppressed (1)", "run by hand shop")
     for words in wanted:
         assert words in text, words
+
+
+def test_queues_webhooks_and_limits_are_views_of_their_own() -> None:
+    def party(name: str) -> Party:
+        return Party(name, reports.at("worker.py", 7))
+
+    queue = QueueItem(name="orders<b>", technology="RabbitMQ", at=reports.at("q.yaml", 3), publishers=(party("checkout"),), limits=(("redelivery", "30 s"),))
+    coming = WebhookItem(
+        direction="in", name="/hooks/stripe", at=reports.at("hooks.py", 5), system="stripe", handled=(party("charge.refunded"),), unhandled=("payout.paid",)
+    )
+    going = WebhookItem(direction="out", name="notify_shop", at=reports.at("out.py", 9), retries="5 attempts")
+    proxy = Party("nginx", reports.at("nginx.conf", 2), "60 s")
+    ladder = LadderItem(name="POST /pay", at=proxy.at, rungs=(proxy,), longest="stripe 80 s", fits=False)
+    text = html.render(reports.report(queues=(queue,), webhooks=(coming, going), ladders=(ladder,)))
+    for words in (
+        "Queues and topics", "orders&lt;b&gt;", "checkout", "redelivery 30 s", "none found", "q.yaml:3", "Webhooks that partners call", "charge.refunded",
+        "asked for and not handled: payout.paid", "Webhooks that this shop sends", "5 attempts", "Limits of time", "nginx 60 s &gt; stripe 80 s",
+    ):  # fmt: skip
+        assert words in text, words
+    assert 'href="#messages"' in text
+    assert 'id="messages"' not in html.render(reports.report(queues=(), webhooks=(), ladders=()))
+
+
+def test_schedules_that_start_together_are_listed() -> None:
+    nightly = tuple(range(180, 10_080, 1_440))
+    jobs = tuple(
+        ScheduleItem(f"job {i}", "crontab", reports.at("crontab", i + 1), "0 3 * * *", "", "UTC", "x", minutes=nightly, every=86_400) for i in range(3)
+    )
+    text = html.render(reports.report(schedules=jobs))
+    assert "Starts at the same minute" in text
+    assert "03:00 UTC" in text
+    assert "job 0, job 1, job 2" in text
+    assert "Starts at the same minute" not in html.render(reports.report(schedules=jobs[:2]))
+
+
+def test_a_work_item_holds_its_findings_and_says_what_breaks_how_long_it_takes_and_where_it_is() -> None:
+    report = maps.synthetic(30, findings=6)
+    text = html.render(report)
+    found = page(report)
+    for number, item in enumerate(report.work, 1):
+        part = text[text.index(f'id="k{number}"') :].split("</article>")[0]
+        assert part.count('<details class="finding') == len(item.findings)
+        assert f'data-item="k{number}"' in part
+        assert "waits for ever" in part
+        assert "hours of work" in part
+    assert {tag["data-show"] for tag in found.all("a") if "data-show" in tag} <= set(found.ids)
+    assert sum("data-work" in tag for tag in found.all("button")) == len(report.work)
+
+
+def test_losses_name_the_place_and_what_is_missing() -> None:
+    nodes = (MapNode("route:1", "route", "pay", "payment"), MapNode("system:s", "system", "Bank", "payment"))
+    edges = (MapEdge("route:1", "system:s", "requests", None, "sure", (("timeout", "absent"), ("log", "present")), ("0" * 32,)),)
+    text = html.render(reports.report(findings=(reports.finding(),), nodes=nodes, edges=edges))
+    assert re.search(r"Stuck: an order stays where it is \(1 place\)</summary><ol><li class=\"\w+\"><a href=\"#w0\" data-show=\"w0\">pay calls Bank</a>", text)
+    assert '<span class="soft">no time limit</span>' in text
 
 
 def test_the_script_gets_each_place_and_connection_with_its_findings() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import xml.etree.ElementTree as ET
@@ -13,12 +14,14 @@ import pytest
 import reports
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
-from flowaudit.reporters import dot, graphml, mermaid, svg
+from flowaudit.reporters import dot, graphml, mermaid, png, svg
 from flowaudit.scanner import cli, engine
 from flowaudit.scanner.drawing import words
 from flowaudit.scanner.drawing.fold import fold
-from flowaudit.scanner.drawing.layout import draw, settle
+from flowaudit.scanner.drawing.layout import draw, draw_unfolded, settle
+from flowaudit.scanner.drawing.model import Drawing
 from flowaudit.scanner.drawing.order import MOST_COLUMNS, Order, columns, crossings
 from flowaudit.scanner.report import MapEdge, MapNode, Report
 
@@ -33,7 +36,10 @@ def scanned() -> dict[str, Report]:
 
 def clean(report: Report) -> None:
     """Assert that nothing of the report's drawing lies on anything else."""
-    drawing = draw(report)
+    clean_drawing(draw(report))
+
+
+def clean_drawing(drawing: Drawing) -> None:
     assert maps.overlaps(maps.areas(drawing)) == 0
     assert maps.hits(drawing) == 0
     assert maps.straight_hits(drawing) == 0
@@ -136,7 +142,61 @@ def test_settling_keeps_order_distance_and_bounds(boxes: list[tuple[float, float
     assert found[-1] + heights[-1] / 2 <= bottom + 1e-6
 
 
+@pytest.mark.parametrize(("size", "most"), [(60, 25), (200, 850), (300, 1_500)])
+def test_a_synthetic_map_keeps_below_its_crossings(size: int, most: int) -> None:
+    drawing = draw(maps.synthetic(size))
+    assert maps.crossings(drawing) == drawing.crossings <= most
+
+
+def test_lines_to_one_head_run_together_and_cross_another_line_once() -> None:
+    nodes = [MapNode(f"route:{i}", "route", f"route {i}", "storefront") for i in range(6)]
+    nodes += [MapNode("route:x", "route", "x", "notification"), MapNode("system:a", "system", "a", "storefront"), MapNode("system:z", "system", "z", "notification")]
+    edges = [MapEdge(f"route:{i}", "system:z", "requests") for i in range(6)] + [MapEdge("route:x", "system:a", "requests")]
+    report = reports.report(nodes=tuple(nodes), edges=tuple(edges))
+    drawing = draw(report)
+    assert len(drawing.lines) == 7
+    assert drawing.crossings == 1
+    assert len({line.points[-1] for line in drawing.lines if line.head == "system:z"}) == 1
+
+
 # ---- folding and order ----
+def test_nodes_that_do_the_same_share_a_box_and_others_do_not() -> None:
+    nodes = [MapNode(f"route:{i}", "route", f"route {i}", "order") for i in range(30)] + [MapNode("system:a", "system", "a", "payment")]
+    edges = [MapEdge(f"route:{i}", "system:a", "requests", None, "sure", (("timeout", "absent" if i < 10 else "present"),)) for i in range(28)]
+    boxes, lines = fold(nodes, edges)
+    assert sorted((len(box.members), box.kind) for box in boxes) == [(0, "route"), (0, "route"), (0, "system"), (10, "route"), (18, "route")]
+    assert sorted((line.count, dict(line.guards)["timeout"]) for line in lines) == [(10, "absent"), (18, "present")]
+    assert len(fold(nodes, edges, None)[0]) == len(nodes)
+
+
+def test_a_connection_with_a_finding_stands_apart_from_those_without() -> None:
+    nodes = [MapNode(f"route:{i}", "route", f"route {i}", "order") for i in range(30)] + [MapNode("system:a", "system", "a", "payment")]
+    edges = [MapEdge(f"route:{i}", "system:a", "requests", findings=("bad",) if i == 7 else ()) for i in range(30)]
+    boxes, lines = fold(nodes, edges, levels={"bad": "error"})
+    assert {box.id for box in boxes if not box.members} == {"route:7", "system:a"}
+    assert sorted(line.count for line in lines) == [1, 29]
+
+
+def test_a_small_map_is_not_folded() -> None:
+    nodes = tuple(MapNode(f"route:{i}", "route", f"route {i}", "order") for i in range(20))
+    assert not draw(reports.report(nodes=nodes, edges=())).folded
+
+
+def test_a_group_unfolds_into_its_members_and_all_their_connections() -> None:
+    report = maps.synthetic(300)
+    drawing = draw(report)
+    groups = [box for box in drawing.boxes if box.members]
+    assert groups
+    for group in groups:
+        inside = {member.id for member in group.members}
+        part = draw_unfolded(report, drawing, group)
+        clean_drawing(part)
+        assert inside <= {box.id for box in part.boxes}
+        assert not any(box.id == group.id for box in part.boxes)
+        wanted = {end for edge in report.edges for end in (edge.tail, edge.head)} & inside
+        assert {end for line in part.lines for end in (line.tail, line.head)} & inside == wanted
+    assert drawing == draw(report), "unfolding changes nothing of the whole map"
+
 def test_a_map_of_200_keeps_all_that_sets_something_off_apart_and_one_of_300_is_folded() -> None:
     report = maps.synthetic(200)
     drawing = draw(report)
@@ -178,7 +238,7 @@ def test_small_maps_are_roomier_than_large_ones() -> None:
     assert least(20) > least(200) >= 10
 
 
-@pytest.mark.parametrize("format_", [svg, mermaid, dot, graphml])
+@pytest.mark.parametrize("format_", [svg, mermaid, dot, graphml, png])
 def test_two_runs_and_another_order_of_the_nodes_give_the_same_bytes(format_: object) -> None:
     report = maps.synthetic(60)
     turned = reports.report(findings=tuple(r.finding for r in report.findings), nodes=report.nodes[::-1], edges=report.edges[::-1])
@@ -247,6 +307,37 @@ def test_mermaid_stays_below_what_github_draws() -> None:
     assert len(re.findall(r"-->|-\.->", text)) <= mermaid.MOST_LINES
 
 
+def test_the_svg_stands_alone() -> None:
+    text = svg.render(maps.synthetic(30))
+    assert "var(" not in text, "office programs know no variables"
+    assert "duplicate protection" in text
+    root = ET.fromstring(text)
+    assert float(root.attrib["height"]) > draw(maps.synthetic(30)).height, "there is room for the legend"
+
+
+def test_the_png_shows_every_box_where_the_drawing_has_it() -> None:
+    report = maps.synthetic(12)
+    drawing = draw(report)
+    picture = Image.open(io.BytesIO(png.render(report))).convert("RGB")
+    scale = picture.width / drawing.width
+    assert scale == pytest.approx(png.SHARP, rel=0.01)
+    for box in drawing.boxes:
+        inner = picture.crop(tuple(round(v * scale) for v in (box.x + 10, box.y + 4, box.x + box.w - 60, box.y + 24 + 16 * len(box.text))))
+        dark = sum(inner.convert("L").histogram()[:110])
+        assert dark > 40, f"no label on {box.label}"
+
+
+def test_a_png_has_a_limit_and_takes_any_name() -> None:
+    with Image.open(io.BytesIO(png.render(maps.synthetic(200)))) as picture:
+        assert picture.width * picture.height <= png.MOST * 1.01
+    assert png.render(hostile()).startswith(b"\x89PNG")
+    assert png.plain("Größe → 发票…\x1b") == "Größe -> ??..." + png.plain("\x1b")
+
+
+def test_a_png_of_nothing_is_a_picture() -> None:
+    assert png.render(reports.report(nodes=(), edges=())).startswith(b"\x89PNG")
+
+
 def test_networkx_reads_the_graphml(tmp_path: Path) -> None:
     import networkx
 
@@ -268,9 +359,11 @@ def test_the_command_prints_lanes_connections_guards_and_findings(capsys: pytest
     assert re.search(r"-> calls erp\.example\.com  \[1 finding\]: stuck\n       time limit missing; retry missing; log missing", text)
 
 
-def test_the_command_prints_every_format(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_every_format(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     found = json.loads(run(capsys, "--format", "json"))
     assert {mark for part in (*found["nodes"], *found["edges"]) for mark in part["findings"]} == set(found["findings"])
+    assert cli.main(["map", str(ROOT / "fixtures" / "repos" / "cron_scripts"), "-q", "--format", "png", "-o", str(tmp_path / "map.png")]) == 0
+    assert (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
     assert run(capsys, "--format", "mermaid").startswith("flowchart LR")
     assert run(capsys, "--format", "dot").startswith("digraph")
     assert ET.fromstring(run(capsys, "--format", "graphml")).tag.endswith("graphml")
