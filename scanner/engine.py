@@ -34,6 +34,7 @@ from flowaudit.scanner.readers import whole_fingerprint
 from flowaudit.scanner.report import Closeup, Coverage, Ranked, Report, WorkItem
 from flowaudit.scanner.rule import CONFIDENCES, Finding, Rule
 from flowaudit.scanner.suppress import Suppressor
+from flowaudit.scanner.veil import veil
 
 Progress = Callable[[str, int, int], None]
 """(step, done, of) of a scan under way."""
@@ -301,7 +302,8 @@ def _report(
     for name in ("nodes", "edges"):  # the map names the findings that are shown, no others
         parts[name] = tuple(msgspec.structs.replace(x, findings=tuple(f for f in x.findings if f in visible)) for x in parts.get(name, ()))
     unknown = parts.pop("unknown", ())
-    ranked_findings = tuple(sorted(shown, key=_worst_first))
+    ranked_findings = veil(tuple(sorted(shown, key=_worst_first)))
+    parts = {name: veil(value) for name, value in parts.items()}
     work = plan(ranked_findings, parts.get("systems", ()))
     return Report(
         roots=tuple(os.path.basename(os.path.realpath(root)) for root in roots),
@@ -311,7 +313,7 @@ def _report(
         findings=ranked_findings,
         work=work,
         closeups=_closeups(ranked_findings, work, corpus, text, failed),
-        suppressed=tuple(sorted(suppressed, key=_worst_first)),
+        suppressed=veil(tuple(sorted(suppressed, key=_worst_first))),
         rules=tuple(item.rule for item in asked),
         coverage=_coverage(corpus, config, unknown, [*notes, *suppressor.notes(frozenset(by_id))]),
         skipped=tuple(corpus.skipped),

@@ -40,10 +40,21 @@ _QUOTED = re.compile(
 )
 _BARE = re.compile(rf"(?P<name>\b\w{{0,40}}(?:{_WORDS})\w{{0,20}})(?P<gap>\s*[=:]\s*)(?P<value>[^\s'\"`,;)(}}\[\]{{$<]{{6,500}}+)(?![(\[])", re.IGNORECASE)
 _OPTION = re.compile(r"((?:^|\s)(?:-u|--user|--proxy-user|-p|--password|--http-password)[ =]?)(['\"]?)([^\s'\":$]{1,100}:)?([^\s'\"$]{3,200})\2")
+_FLAG = re.compile(
+    r"((?:^|[\s'\"])--?(?:[\w-]*(?:token|secret|passw(?:or)?d|api-?key|private-key|credential)s?)(?:[ =]|',\s*'|\",\s*\"))(['\"]?)([^\s'\"$<{]{4,200})",
+    re.IGNORECASE,
+)
+"""An option of a command whose name says that its value is a secret."""
+_SECRET_OPTION = re.compile(r"--?[\w-]*(?:token|secret|passw(?:or)?d|api-?key|private-key|credential)s?", re.IGNORECASE)
 _LONG = re.compile(r"(['\"`])([A-Za-z0-9+/=_-]{24,200})\1")
 _CARD = re.compile(r"(?<![\w.-])(?:\d[ -]?){12,18}\d(?![\w-])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 _PLAIN = re.compile(r"^(?:[a-z]+(?:[_.-][a-z]+)*|[A-Z]+(?:_[A-Z]+)*|true|false|null|none|\W*|.*[{%$<].*|https?://[^@]*)$", re.IGNORECASE | re.DOTALL)
+
+
+def secret_option(word: str) -> bool:
+    """Whether an option of a command ("--token", "-u") is followed by a secret."""
+    return word in {"-u", "--user", "--proxy-user"} or _SECRET_OPTION.fullmatch(word) is not None
 
 
 def mask(text: str) -> str:
@@ -56,6 +67,7 @@ def mask(text: str) -> str:
     text = _QUOTED.sub(_quoted, text)
     text = _BARE.sub(lambda m: m[0] if _PLAIN.match(m["value"]) else f"{m['name']}{m['gap']}{MASK}", text)
     text = _OPTION.sub(lambda m: f"{m[1]}{m[2]}{m[3] or ''}{MASK}{m[2]}" if m[3] or "pass" in m[1] else m[0], text)
+    text = _FLAG.sub(lambda m: m[0] if _PLAIN.match(m[3]) else f"{m[1]}{m[2]}{MASK}", text)
     text = _LONG.sub(lambda m: f"{m[1]}{MASK}{m[1]}" if _random(m[2]) else m[0], text)
     return _CARD.sub(lambda m: f"{MASK}{re.sub('[^0-9]', '', m[0])[-4:]}" if luhn(re.sub(r"[^0-9]", "", m[0])) else m[0], text)
 

@@ -97,7 +97,7 @@ def _gap(number: int, gap: Gap, report: Report) -> list[str]:
     if gap.recipe is None:
         return [head]
     at = f"; first at {place(first.at)}" if first.at is not None and "<place>" not in gap.recipe.text + gap.recipe.example else ""
-    parts = [f"{head[:-1]}{at}. {_filled(gap.recipe.title, first, False)}: {_filled(gap.recipe.text, first, True)}"]
+    parts = [f"{head[:-1]}{at}. {_filled(gap.recipe.title, first, True)}: {_filled(gap.recipe.text, first, True)}"]
     parts.append(block(_filled(gap.recipe.example.strip("\n"), first, False), gap.recipe.language))
     return parts
 

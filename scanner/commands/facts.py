@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the facts of every file."""
-    from flowaudit.scanner import engine, show
+    from flowaudit.scanner import engine, show, veil
 
     config, _ = _common.configuration(arguments)
     meter = _common.Meter(arguments.quiet)
@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     meter.clear()
     for path in sorted(corpus.files):
         for line in show.lines(corpus.files[path], arguments.numbers):
-            _common.emit(line + "\n", None)
+            _common.emit(veil.text(line) + "\n", None)
     for skip in corpus.skipped:
         if skip.path not in corpus.files:
             _common.emit(f"skipped {show.escape(skip.path)}: {show.escape(skip.reason)}\n", None)

@@ -13,6 +13,7 @@ from flowaudit.scanner.facts import UNKNOWN_VALUE, Attr, Call, Closure, Const, F
 from flowaudit.scanner.firing import CronError, Expression, parse
 from flowaudit.scanner.graph import FlowGraph, Site
 from flowaudit.scanner.inventory import zone_of
+from flowaudit.scanner.mask import secret_option
 from flowaudit.scanner.program import UnitRef, last_name
 from flowaudit.scanner.rule import Step
 from flowaudit.scanner.shellwords import Command, commands
@@ -90,7 +91,8 @@ class Job:
         main = next((c for c in reversed(self.commands) if c.what.kind != "program"), self.commands[-1] if self.commands else None)
         if main is None or main.program == UNKNOWN_VALUE:
             return (self.schedule.name or self.command)[:80]
-        first = next((w for w in main.words if w and not w.startswith("-")), "")
+        before = ("", *main.words)
+        first = next((w for w, option in zip(main.words, before, strict=False) if w and not w.startswith("-") and not secret_option(option)), "")
         program = main.program.rpartition("/")[2]
         return f"{program} {first.rpartition('/')[2] if first.startswith('/') else first}".strip()[:80]
 
