@@ -12,7 +12,8 @@ When a customer asks where the order is, nothing tells whether the call was made
 Fires
 -----
 When a write leaves no trace on success and its failure is invisible too (swallowed, or the answer of a client that does not raise is dropped).
-`/no-cause`: a failure is logged without the exception or the answer, or a message is refused without a line. `/no-identity`: the line names no order,
+`/no-cause`: a failure is logged without the exception or the answer, a message is refused without a line, or an empty handler takes every failure
+of a background flow that then only goes another way. `/no-identity`: the line names no order,
 payment or event. `/secret`: the line holds a card number, token or password. `/rolled-back`: the log row is written in the transaction that the failure undoes.
 
 Stays silent
@@ -58,6 +59,7 @@ from flowaudit.scanner.traits.logtrace import (
     traces,
 )
 from flowaudit.scanner.traits.records import effects_in
+from flowaudit.scanner.traits.silent_failures import silent_failure
 from flowaudit.scanner.traits.transaction import transaction_around
 
 RULE = Rule(
@@ -208,6 +210,9 @@ def _handlers(graph: FlowGraph, unit: UnitRef) -> Iterator[Finding]:
         lines = [e for e in found.inner if level_of(graph, unit, e) >= 2]
         stored = [f for f in effects_in(graph, unit) if f.event in found.inner and f.kind == "create"]
         if not lines and not stored:
+            passed = silent_failure(graph, unit, found)
+            if passed is not None and _matters(graph, unit, passed):
+                yield _passed_over(graph, unit, found, passed)
             continue
         boundary = boundary_of(graph, unit, found.tried)
         if boundary is None or boundary.kind == "work" or not _matters(graph, unit, boundary):
@@ -218,6 +223,22 @@ def _handlers(graph: FlowGraph, unit: UnitRef) -> Iterator[Finding]:
             yield from _no_identity(graph, unit, found, lines, boundary)
         if stored and found.raises:
             yield from _rolled_back(graph, unit, found)
+
+
+def _passed_over(graph: FlowGraph, unit: UnitRef, found: Caught, boundary: Boundary) -> Finding:
+    at = unit.file.locate(found.start, found.end)
+    return _finding(
+        graph,
+        unit,
+        "no-cause",
+        Step(at, "passed over without a word"),
+        f"when {boundary.words} fails, the flow goes another way and nothing says why: the handler is empty, and no line follows.",
+        "high" if boundary.sure else "medium",
+        "no-cause|empty",
+        (Step(unit.at(boundary.event), boundary.words),),
+        ("a log or error tracker in the handler and after it", "a use of the failure", "a comment that says why"),
+        boundary.site,
+    )
 
 
 def _matters(graph: FlowGraph, unit: UnitRef, boundary: Boundary) -> bool:

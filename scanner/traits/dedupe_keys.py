@@ -36,11 +36,11 @@ class WrongKey:
 def wrong_keys(graph: FlowGraph, unit: UnitRef) -> Iterator[WrongKey]:
     """The guards of a unit whose key cannot tell a second delivery from a first one; at most one."""
     for event in unit.flow.calls:
-        for expr in _keys(graph, unit, event):
-            found = _wrong(graph, unit, event, expr)
-            if found is not None:
-                yield found
-                return
+        parts = list(_keys(graph, unit, event))
+        found = _wrong(graph, unit, event, parts) if parts else None
+        if found is not None:
+            yield found
+            return
 
 
 def _keys(graph: FlowGraph, unit: UnitRef, event: Event) -> Iterator[Expr]:
@@ -57,24 +57,28 @@ def _keys(graph: FlowGraph, unit: UnitRef, event: Event) -> Iterator[Expr]:
                 yield found
         return
     if last_name(call.callee) in _LOOKS and any(STORE.search(c.name) for c in classes(graph, unit, call)):
+        if any(a.splat or (a.name is None and not isinstance(a.value, Const)) or (a.name and "__" in a.name) for a in call.args):
+            return  # conditions that are not all in view
         for arg in call.args:
-            if arg.name and arg.name not in _BESIDE and "__" not in arg.name and not arg.splat:
+            if arg.name and arg.name not in _BESIDE:
                 yield arg.value
 
 
-def _wrong(graph: FlowGraph, unit: UnitRef, event: Event, expr: Expr) -> WrongKey | None:
-    words = list(_words(unit, expr))
-    if any(_LOCK.search(w) for w in words):
+def _wrong(graph: FlowGraph, unit: UnitRef, event: Event, parts: list[Expr]) -> WrongKey | None:
+    """One part that is new each time spoils the whole key; different events share it only when no part tells them apart."""
+    words = [(p, w) for p in parts for w in _words(unit, p)]
+    if any(_LOCK.search(w) for _, w in words):
         return None
-    if stability(graph, unit, expr) == "unstable":
-        return WrongKey(unit, event, expr, "fresh", "")
+    fresh = next((p for p in parts if stability(graph, unit, p) == "unstable"), None)
+    if fresh is not None:
+        return WrongKey(unit, event, fresh, "fresh", "")
     own = per_delivery(graph)
-    number = next((w for w in words if w.lower().replace("_", "") in own), "")
-    if number:
-        return WrongKey(unit, event, expr, "delivery", number)
-    said = list(_variable(unit, expr))
-    if isinstance(expr, Text | Name | Attr | Index) and said and all(_KIND.match(w) for w in said):
-        return WrongKey(unit, event, expr, "shared", said[0])
+    numbered = next(((p, w) for p, w in words if w.lower().replace("_", "") in own), None)
+    if numbered is not None:
+        return WrongKey(unit, event, numbered[0], "delivery", numbered[1])
+    said = [w for p in parts for w in _variable(unit, p)]
+    if said and all(_KIND.match(w) for w in said):
+        return WrongKey(unit, event, parts[0], "shared", said[0])
     return None
 
 

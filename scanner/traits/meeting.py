@@ -35,5 +35,6 @@ def meet(graph: FlowGraph, unit: UnitRef) -> tuple[EntryPoint, EntryPoint] | Non
     """Two entry points that can be in a unit at once: one whose sender delivers again or whose work runs in the background, and another one."""
     found = entries_above(graph, unit)
     first = next((e for e in found if e.repeat == "delivery"), None) or next((e for e in found if e.background or e.repeat == "retry"), None)
-    other = next((e for e in found if e is not first), None) if first is not None else None
+    others = [e for e in found if e is not first and e.unit is not unit] + [e for e in found if e is not first and e.kind != "event"]
+    other = next(iter(others), None) if first is not None else None
     return (first, other) if first is not None and other is not None else None

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from flowaudit.scanner.facts import Assign, Attr, Call, Const, Expr, Name, Table
+from flowaudit.scanner.facts import Assign, Attr, Call, Const, Expr, Name, Op, Table
 from flowaudit.scanner.flow.events import Event, Guard, dominates
 from flowaudit.scanner.flow.uses import walk
 from flowaudit.scanner.graph import FlowGraph
@@ -71,7 +71,7 @@ def _exists_then_create(graph: FlowGraph, unit: UnitRef) -> Iterator[Race]:
         if not event.guards:
             continue
         for cls, columns in made(graph, unit, event):
-            looked = [(g, c) for g in event.guards for c in asked(graph, unit, g.test) if same(graph, c, cls)]
+            looked = [(g, c) for g in event.guards if absent(g.test, g.holds) for c in asked(graph, unit, g.test) if same(graph, c, cls)]
             guard, model = next(((g, c) for g, c in looked if record_of(c.name) in ONCE or STORE.search(c.name)), (None, None))
             test = _test(unit, guard) if guard is not None else None
             if guard is None or model is None or test is None or conflict_handled(graph, unit, event):
@@ -118,6 +118,22 @@ def _made_in(graph: FlowGraph, unit: UnitRef, depth: int) -> list[tuple[ClassRef
         graph.cache[key] = []
         graph.cache[key] = [found for event in unit.flow.calls[:60] for found in made(graph, unit, event, depth)][:4]
     return list(graph.cache[key])
+
+
+def absent(test: Expr, holds: bool) -> bool:
+    """Whether a test that went this way says that something is not there: `not x`, `x is None`, `count == 0`, the other way of `x`."""
+    if isinstance(test, Op):
+        if test.op == "not":
+            return absent(test.operands[0], not holds)
+        if test.op in {"and", "or"}:
+            return holds == (test.op == "and") and any(absent(o, holds) for o in test.operands)
+        empty = any(isinstance(o, Const) and o.value in {None, 0} for o in test.operands)
+        if test.op in {"is", "==", "<="}:
+            return holds and empty
+        if test.op in {"is not", "!=", ">"}:
+            return not holds and empty
+        return False
+    return not holds
 
 
 def asked(graph: FlowGraph, unit: UnitRef, test: Expr, depth: int = 0) -> list[ClassRef]:

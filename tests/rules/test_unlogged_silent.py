@@ -1,0 +1,55 @@
+"""unlogged-call/no-cause: an empty handler takes every failure, the flow goes another way, and nothing says why."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.audit import audit
+
+VIEW = """
+import logging
+from rest_framework.response import Response
+from rest_framework.views import APIView
+from shop.models import Refund
+logger = logging.getLogger(__name__)
+class RefundView(APIView):
+    def refund(self, data):
+        Refund.objects.create(order_id=data["order"])
+        return True
+    def post(self, request):
+        done = False
+        try:
+            done = self.refund(request.data)
+        except {kind}:{comment}
+            {handler}
+{after}        return Response(status=200 if done else 500)
+"""
+
+
+def ids(kind: str = "Exception", comment: str = "", handler: str = "pass", after: str = "") -> list[str]:
+    files = {
+        "shop/__init__.py": "",
+        "shop/models.py": "from django.db import models\nclass Refund(models.Model):\n    order = models.ForeignKey()\n    amount = models.IntegerField()\n",
+        "shop/views.py": VIEW.format(kind=kind, comment=comment, handler=handler, after=after),
+    }
+    return [f.id for f in audit("unlogged-call", files)]
+
+
+def test_an_empty_handler_that_the_answer_depends_on() -> None:
+    assert ids() == ["unlogged-call/no-cause"]
+    assert ids(comment="  # pylint: disable=broad-except") == ["unlogged-call/no-cause"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"handler": 'logger.exception("refund failed for %s", request.data)'},
+        {"kind": "Refund.DoesNotExist"},
+        {"comment": "  # the gateway tells us again tomorrow"},
+        {"handler": "raise"},
+        {"handler": "return Response(status=500)"},
+        {"after": '        if not done:\n            logger.error("refund failed for %s", request.data)\n'},
+    ],
+)
+def test_a_word_somewhere(given: dict[str, str]) -> None:
+    assert ids(**given) == []
