@@ -143,9 +143,9 @@ class Calls:
     def targets(self, where: UnitRef, event: Event) -> tuple[Target, ...]:
         """What a call event may run, surest first."""
         call = event.node
-        assert isinstance(call, Call)
         found = self._targets.get(id(call))
         if found is None:
+            assert isinstance(call, Call)
             cuts = self.resolver.cuts
             found = tuple(self._call_targets(call, where, event))
             if found or self.resolver.cuts == cuts:
@@ -211,20 +211,23 @@ class Calls:
                 for meaning in self.catalog.meanings(language, target.name):
                     if self._applies(meaning, call):
                         return meaning
-        if isinstance(call.callee, Attr) and not any(t.unit and t.certainty == "sure" for t in targets):
-            receiver = last_name(call.callee.base) or (last_name(call.callee.base.callee) if isinstance(call.callee.base, Call) else "")
-            by_receiver = self.catalog.received(language, call.callee.name, receiver)
+        callee = call.callee
+        if not isinstance(callee, Attr) or any(t.unit and t.certainty == "sure" for t in targets):
+            return None
+        if callee.name in self.catalog.methods(language):
+            receiver = last_name(callee.base) or (last_name(callee.base.callee) if isinstance(callee.base, Call) else "")
+            by_receiver = self.catalog.received(language, callee.name, receiver)
             if by_receiver is not None and self._applies(by_receiver, call):
                 return by_receiver
-            for tail in (f"*.{receiver}.{call.callee.name}", "*." + call.callee.name):
+            for tail in (f"*.{receiver}.{callee.name}", "*." + callee.name):
                 for meaning in self.catalog.meanings(language, tail):
                     if self._applies(meaning, call):
                         return meaning
-            if not any(t.unit for t in targets):  # a local that is named like the library it holds (`stripe = get_stripe()`)
-                written = dotted(call.callee)
-                named = self.catalog.symbol(language, written) if written.count(".") > 1 else None
-                if named is not None and self._applies(named, call):
-                    return named
+        if isinstance(callee.base, Attr) and not any(t.unit for t in targets):  # a local named like the library it holds (`stripe = get_stripe()`)
+            written = dotted(callee)
+            named = self.catalog.symbol(language, written) if written else None
+            if named is not None and self._applies(named, call):
+                return named
         return None
 
     @staticmethod
@@ -247,12 +250,12 @@ class Calls:
                     name = last_name(event.node.callee).rpartition("\\")[2]
                     if name:
                         self._by_name.setdefault(name, []).append((ref, event))
-        name = unit.name
-        if name in _CONSTRUCTORS and unit.owner is not None:
-            name = unit.owner.name
         kept = self._callers.get(unit.key)
         if kept is not None:
             return kept
+        name = unit.name
+        if name in _CONSTRUCTORS and unit.owner is not None:
+            name = unit.owner.name
         cuts = self.resolver.cuts
         found = [
             (where, event)

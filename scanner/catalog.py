@@ -313,6 +313,10 @@ class Catalog:
         self._received: dict[str, dict[str, list[Known]]] = {}
         self._hosts: dict[str, tuple[str, bool]] = {}
         self._modules: dict[str, dict[str, str]] = {}
+        self._answers: dict[str, dict[str, Known | None]] = {}
+        self._meanings: dict[str, dict[str, tuple[Known, ...]]] = {}
+        """What was asked already: programs ask the same names again and again."""
+        self._methods: dict[str, set[str]] = {}
         for entry in sorted(entries, key=lambda e: e.id):
             if entry.id in self.entries:
                 raise CatalogError(f"catalogue: id {entry.id!r} is used twice; give one of the two files another id")
@@ -338,6 +342,9 @@ class Catalog:
                             self._dynamic.setdefault(language, set()).add(name[: name.index(".*")])
                         elif name.startswith("?."):
                             self._received.setdefault(language, {}).setdefault(name[2:], []).append(known)
+                            self._methods.setdefault(language, set()).add(name[2:])
+                        elif name.startswith("*."):
+                            self._methods.setdefault(language, set()).add(name.rpartition(".")[2])
         for host in entry.hosts_verified:
             self._hosts[host.lower()] = (entry.id, True)
         for host in entry.hosts:
@@ -352,6 +359,14 @@ class Catalog:
 
     def symbol(self, language: str, name: str) -> Known | None:
         """What a qualified name means in a language, or None. A name that nothing names itself may be a member of an `a.b.*`."""
+        answers = self._answers.get(language)
+        if answers is None:
+            answers = self._answers[language] = {}
+        if name not in answers:
+            answers[name] = self._symbol(language, name)
+        return answers[name]
+
+    def _symbol(self, language: str, name: str) -> Known | None:
         table = self._symbols.get(language, {})
         found = table.get(name)
         if found is not None or "." not in name:
@@ -367,7 +382,18 @@ class Catalog:
 
     def meanings(self, language: str, name: str) -> tuple[Known, ...]:
         """All that a name may mean, in the order of the files: one name may have several symbols that `only_if` and `unless` tell apart."""
-        return tuple(self._more.get(language, {}).get(name, ())) or ((found,) if (found := self.symbol(language, name)) else ())
+        answers = self._meanings.get(language)
+        if answers is None:
+            answers = self._meanings[language] = {}
+        found = answers.get(name)
+        if found is None:
+            one = self.symbol(language, name)
+            found = answers[name] = tuple(self._more.get(language, {}).get(name, ())) or ((one,) if one else ())
+        return found
+
+    def methods(self, language: str) -> set[str]:
+        """The method names of which something is known whatever their receiver's class (`?.name`, `*.name`, `*.receiver.name`)."""
+        return self._methods.get(language, set())
 
     def received(self, language: str, name: str, receiver: str) -> Known | None:
         """What a method `name` of a receiver called `receiver` means (`?.name`), without regard to case and leading `_` and `$`."""

@@ -128,6 +128,7 @@ class FlowGraph:
         """(language, package) -> version in the client's lock files."""
         self._of_event: dict[int, list[Edge]] = {}
         self._reach: dict[str, Reach] = {}
+        self._judged_units: list[UnitRef] | None = None
         self._sites_of: dict[str, list[Site]] | None = None
         self._entry_units: dict[str, list[EntryPoint]] | None = None
         self.cache: dict[Any, Any] = {}
@@ -148,10 +149,9 @@ class FlowGraph:
     # -- asking ------------------------------------------------------------------------------------------------------------------
     def units(self) -> Iterator[UnitRef]:
         """All units of judged files, in order."""
-        for key in sorted(self.program.units):
-            unit = self.program.units[key]
-            if unit.path in self.judged:
-                yield unit
+        if self._judged_units is None:
+            self._judged_units = [unit for _, unit in sorted(self.program.units.items()) if unit.path in self.judged]
+        return iter(self._judged_units)
 
     def unit_at(self, path: str, start: int, end: int) -> UnitRef | None:
         """The innermost unit of a file that holds a span of bytes."""

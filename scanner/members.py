@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from flowaudit.scanner.facts import Assign, Const, Expr, FileFacts, Import, Index, Name, Table
+from flowaudit.scanner.facts import Assign, Const, Expr, FileFacts, Import, Index, Table
 from flowaudit.scanner.program import ECMASCRIPT, ClassRef, UnitRef, last_name
 from flowaudit.scanner.value import MAX_DEPTH, MAX_VALUES, Value
 
@@ -37,18 +36,12 @@ class Members:
         self._derived: dict[str, list[ClassRef]] | None = None
         self._level = 0
         """How many modules hand a name on to each other at the moment."""
-        self._kept: dict[tuple[str, str, str], list[Value]] = {}
-
-    def _keep(self, what: str, of: str, name: str, find: Callable[[], list[Value]]) -> list[Value]:
-        """Remember an answer, unless the search for it was cut short."""
-        key = (what, of, name)
-        found = self._kept.get(key)
-        if found is None:
-            cuts = self.resolver.cuts
-            found = find()
-            if self.resolver.cuts == cuts:
-                self._kept[key] = found
-        return found
+        self._short = 0
+        """Searches that came back to where they had been, or reached a bound: what was found meanwhile may be incomplete."""
+        self._names: dict[str, set[str] | None] = {}
+        self._kept: dict[tuple[str, str], dict[str, list[Value]]] = {}
+        """Answers by (what was asked, path or key of a class), then by name."""
+        self._bases: dict[str, list[Value]] = {}
 
     # -- attributes --------------------------------------------------------------------------------------------------------------
     def attribute(self, base: Value, name: str) -> list[Value]:
@@ -62,11 +55,11 @@ class Members:
             case "class" if name == "class":
                 return [base]  # PHP's `X::class` is the name of the class, and whoever takes it makes or calls the class
             case "module":
-                return self._keep("member", str(ref), name, lambda: self._member(str(ref), name, set()))
+                return self._member(str(ref), name, None)
             case "class" | "object" if isinstance(ref, ClassRef):
-                found = self._keep(base.kind, ref.key, name, lambda: self._class_attribute(ref, name, base.kind, set()))
+                found = self._of_class(ref, name, base.kind, None)
                 if base.kind == "object" and all(v.kind == "ext" or _abstract(v) for v in found):
-                    return self._keep("below", ref.key, name, lambda: self._below(ref, name)) or found
+                    return self._hooks(ref, name) or found
                 return found
             case "super" if isinstance(ref, ClassRef):
                 return [
@@ -75,7 +68,7 @@ class Members:
                     for v in (
                         [Value("ext", f"{b.name}.{name}")]
                         if b.kind == "ext"
-                        else self._class_attribute(b.ref, name, "object", set())
+                        else self._of_class(b.ref, name, "object", None)
                         if isinstance(b.ref, ClassRef)
                         else []
                     )
@@ -123,8 +116,31 @@ class Members:
                     )
         return [other for other in self._derived.get(cls.name, ()) if any(b.ref is cls for b in self.bases(other))]
 
+    def _hooks(self, cls: ClassRef, name: str) -> list[Value]:
+        """What the classes derived from a class have under a name; remembered unless cut short."""
+        kept = self._kept.setdefault(("below", cls.key), {})
+        found = kept.get(name)
+        if found is None:
+            cuts = self.resolver.cuts
+            found = self._below(cls, name)
+            if self.resolver.cuts == cuts:
+                kept[name] = found
+        return found
+
+    def _of_class(self, cls: ClassRef, name: str, kind: str, seen: set[str] | None) -> list[Value]:
+        """An attribute of a class (`kind` "class") or of its instances ("object"), through its bases."""
+        kept = self._kept.setdefault((kind, cls.key), {})
+        found = kept.get(name)
+        if found is None:
+            cuts, short = self.resolver.cuts, self._short
+            found = self._class_attribute(cls, name, kind, set() if seen is None else seen)
+            if self.resolver.cuts == cuts and (self._short == short or seen is None):
+                kept[name] = found
+        return found
+
     def _class_attribute(self, cls: ClassRef, name: str, kind: str, seen: set[str]) -> list[Value]:
         if cls.key in seen or len(seen) > MAX_DEPTH:
+            self._short += 1
             return []
         seen.add(cls.key)
         method = cls.methods.get(name)
@@ -137,15 +153,14 @@ class Members:
             return [Value("class", nested.key, nested)]
         out: list[Value] = []
         module = self.program.module_unit(cls.file.path)
-        for assigned in cls.cls.fields:
-            if isinstance(assigned.target, Name) and assigned.target.id == name and module is not None:
-                out.extend(self.resolver.values(assigned.value, module))
-        typed = dict(cls.cls.types).get(name) if not out else None
+        if module is not None:
+            for value in cls.fields.get(name, ()):
+                out.extend(self.resolver.values(value, module))
+        typed = cls.types.get(name) if not out else None
         if kind == "object":
-            for unit in cls.methods.values():
-                for event in unit.flow.attributes.get(name, ()):
-                    if isinstance(event.node, Assign) and event.node.op in {"=", "??=", "part"}:
-                        out.extend(self.resolver.values(event.node.value, unit, event.path))
+            for unit, event in cls.assigned.get(name, ()):
+                if isinstance(event.node, Assign) and event.node.op in {"=", "??=", "part"}:
+                    out.extend(self.resolver.values(event.node.value, unit, event.path))
         if typed is not None and module is not None and not any(v.kind in {"inst", "object"} and v.ref is not None for v in out):
             # a type alone says that the object comes from elsewhere; what is built in the class says more
             out[:0] = self.resolver.annotated(typed, next(iter(cls.methods.values()), module))
@@ -157,7 +172,7 @@ class Members:
         external: list[Value] = []
         for base in self.bases(cls):
             if base.kind == "class" and isinstance(base.ref, ClassRef):
-                found = self._class_attribute(base.ref, name, kind, seen)
+                found = self._of_class(base.ref, name, kind, seen)
                 if found and found[0].kind != "ext":
                     return found
                 external.extend(found)
@@ -168,9 +183,17 @@ class Members:
 
     def bases(self, cls: ClassRef) -> list[Value]:
         """The base classes: `class` values of the program or `ext` names."""
-        return self._keep("bases", cls.key, "", lambda: self._bases(cls)) if cls.cls.bases else []
+        if not cls.cls.bases:
+            return []
+        found = self._bases.get(cls.key)
+        if found is None:
+            cuts = self.resolver.cuts
+            found = self._find_bases(cls)
+            if self.resolver.cuts == cuts:
+                self._bases[cls.key] = found
+        return found
 
-    def _bases(self, cls: ClassRef) -> list[Value]:
+    def _find_bases(self, cls: ClassRef) -> list[Value]:
         module = self.program.module_unit(cls.file.path)
         if module is None:
             return []
@@ -184,7 +207,7 @@ class Members:
         """A method of a class or its bases in the program."""
         if not isinstance(cls, ClassRef):
             return None
-        found = self._keep("object", cls.key, name, lambda: self._class_attribute(cls, name, "object", set()))
+        found = self._of_class(cls, name, "object", None)
         return next((v.ref for v in found if v.kind == "unit" and isinstance(v.ref, UnitRef)), None)
 
     def is_a(self, cls: ClassRef, names: frozenset[str] | set[str]) -> str:
@@ -204,7 +227,7 @@ class Members:
     # -- names and imports -------------------------------------------------------------------------------------------------------
     def module_name(self, name: str, file: FileFacts) -> list[Value]:
         """What a name at a file's module level stands for; a name that nothing defines is taken for a global of the language."""
-        found = self._keep("member", file.path, name, lambda: self._member(file.path, name, set()))
+        found = self._member(file.path, name, None)
         if found:
             return found
         if file.language == "php":
@@ -218,9 +241,21 @@ class Members:
                 return [Value("ext", full)]
         return [Value("ext", name)]
 
-    def _member(self, path: str, name: str, seen: set[tuple[str, str]]) -> list[Value]:
-        """A member of a module: declaration, module-level assignment, import, re-export, submodule."""
+    def _member(self, path: str, name: str, seen: set[tuple[str, str]] | None) -> list[Value]:
+        """A member of a module: declaration, module-level assignment, import, re-export, submodule. An answer is remembered unless the search for it
+        was cut short; `seen` are the places that the search has been to."""
+        kept = self._kept.setdefault(("member", path), {})
+        found = kept.get(name)
+        if found is None:
+            cuts, short = self.resolver.cuts, self._short
+            found = self._search(path, name, set() if seen is None else seen)
+            if self.resolver.cuts == cuts and (self._short == short or seen is None):
+                kept[name] = found
+        return found
+
+    def _search(self, path: str, name: str, seen: set[tuple[str, str]]) -> list[Value]:
         if (path, name) in seen or len(seen) > MAX_MODULES or self._level > MAX_HANDED:
+            self._short += 1
             return []
         seen.add((path, name))
         self._level += 1
@@ -256,7 +291,7 @@ class Members:
         for star in self.program.imports.get(path, {}).get("*", ()):
             target = self._python_file(star, path)
             if target:
-                out.extend(self._member(target, name, seen))
+                out.extend(v for v in self._member(target, name, seen) if v not in out)
         if not out and path.endswith("__init__.py"):
             child = path.removesuffix("__init__.py") + name
             for candidate in (child + ".py", child + "/__init__.py"):
@@ -286,10 +321,36 @@ class Members:
         if name != "*" and "*" in exports:
             for module in (exports["*"][1] or "").split("\n"):
                 target = self.program.ecma_module(module, path)
-                found = self._member(target, name, seen) if target else []
+                found = self._member(target, name, seen) if target and self._may_have(target, name) else []
                 if found:
                     return found
         return []
+
+    def _may_have(self, path: str, name: str) -> bool:
+        """Whether a name stands in a module or in one whose names it hands on (`export *`); a module of hundreds of others is not searched for each."""
+        if path not in self._names:
+            self._names[path] = self._all_names(path)
+        names = self._names[path]
+        return names is None or name in names
+
+    def _all_names(self, path: str) -> set[str] | None:
+        """All names of a module and of those that it hands on; None when the keys of a default export may be among them."""
+        names: set[str] = set()
+        todo, seen = [path], {path}
+        while todo:
+            at = todo.pop()
+            exports = self.program.exports.get(at, {})
+            module = self.program.module_unit(at)
+            local, source = exports.get("default", ("", None))
+            if source or (local and local not in self.program.scope.get(at, {}) and f"{at}::{local}" not in self.program.units):
+                return None
+            names.update(exports, self.program.scope.get(at, ()), self.program.imports.get(at, ()), module.flow.assigns if module is not None else ())
+            for handed in (exports["*"][1] or "").split("\n") if "*" in exports else ():
+                target = self.program.ecma_module(handed, at)
+                if target and target not in seen:
+                    seen.add(target)
+                    todo.append(target)
+        return names
 
     def ecma_module(self, module: str, path: str) -> list[Value]:
         """What `require("module")` or `await import("module")` in a file answers."""

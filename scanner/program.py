@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from flowaudit.scanner.facts import Attr, Class, Expr, FileFacts, Import, Location, Name, Unit
+from flowaudit.scanner.facts import Attr, Class, Expr, FileFacts, Import, Location, Name, Param, Unit
 from flowaudit.scanner.flow.events import Event, UnitFlow, flow_of
 
 ECMASCRIPT = frozenset({"javascript", "typescript"})
@@ -23,11 +23,41 @@ class ClassRef:
     cls: Class
     key: str
     methods: dict[str, UnitRef] = field(default_factory=dict)
+    _fields: dict[str, list[Expr]] | None = None
+    _types: dict[str, Expr] | None = None
+    _assigned: dict[str, list[tuple[UnitRef, Event]]] | None = None
 
     @property
     def name(self) -> str:
         """The last part of the class's name."""
         return self.cls.name.rpartition(".")[2]
+
+    @property
+    def fields(self) -> dict[str, list[Expr]]:
+        """The values of the fields in the class's body, by name."""
+        if self._fields is None:
+            self._fields = {}
+            for assigned in self.cls.fields:
+                if isinstance(assigned.target, Name):
+                    self._fields.setdefault(assigned.target.id, []).append(assigned.value)
+        return self._fields
+
+    @property
+    def types(self) -> dict[str, Expr]:
+        """The annotations of the fields, by name."""
+        if self._types is None:
+            self._types = dict(self.cls.types)
+        return self._types
+
+    @property
+    def assigned(self) -> dict[str, list[tuple[UnitRef, Event]]]:
+        """The assignments of the methods to attributes of self, by attribute, in the order of the methods."""
+        if self._assigned is None:
+            self._assigned = {}
+            for unit in self.methods.values():
+                for name, events in unit.flow.attributes.items():
+                    self._assigned.setdefault(name, []).extend((unit, event) for event in events)
+        return self._assigned
 
 
 @dataclass(slots=True, eq=False)
@@ -40,6 +70,7 @@ class UnitRef:
     owner: ClassRef | None = None
     outer: UnitRef | None = None
     _flow: UnitFlow | None = None
+    _params: dict[str, Param] | None = None
 
     @property
     def flow(self) -> UnitFlow:
@@ -47,6 +78,13 @@ class UnitRef:
         if self._flow is None:
             self._flow = flow_of(self.unit)
         return self._flow
+
+    @property
+    def params(self) -> dict[str, Param]:
+        """The parameters by name; of several with one name the first."""
+        if self._params is None:
+            self._params = {param.name: param for param in reversed(self.unit.params)}
+        return self._params
 
     @property
     def language(self) -> str:
@@ -96,8 +134,8 @@ class Program:
     a `*`; the most specific first."""
     stems: dict[str, list[str]] = field(default_factory=dict)
     """last path segment without ending -> JS/TS files, for path aliases."""
-    _ecma: dict[tuple[str, str], str | None] = field(default_factory=dict)
-    """(folder of the importer, module) -> file, as far as asked."""
+    _ecma: dict[str, dict[str, str | None]] = field(default_factory=dict)
+    """folder of the importer -> module -> file, as far as asked."""
 
     def module_unit(self, path: str) -> UnitRef | None:
         """The unit of a file's module level."""
@@ -136,10 +174,13 @@ class Program:
     # -- JS modules ----------------------------------------------------------------------------------------------------------
     def ecma_module(self, module: str, importer: str) -> str | None:
         """The file of an ES/CommonJS module path: relative, workspace package, or a path alias whose tail names one file."""
-        key = posixpath.dirname(importer), module
-        if key not in self._ecma:
-            self._ecma[key] = self._ecma_found(module.partition("?")[0], importer)  # what stands behind is said to a bundler
-        return self._ecma[key]
+        folder = importer.rpartition("/")[0]
+        known = self._ecma.get(folder)
+        if known is None:
+            known = self._ecma[folder] = {}
+        if module not in known:
+            known[module] = self._ecma_found(module.partition("?")[0], importer)  # what stands behind is said to a bundler
+        return known[module]
 
     def _ecma_found(self, module: str, importer: str) -> str | None:
         if module.startswith("."):

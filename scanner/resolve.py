@@ -43,6 +43,10 @@ _WRAPPERS = frozenset(
 _LOCATORS = frozenset({"get", "make", "resolve", "create", "app", "getInstance", "makeWith"})
 """Methods of containers that answer an object of the class that they are asked for (PSR-11's `get` and its kin)."""
 _BUILDERS = frozenset({"__construct"})
+_RECEIVERS = {"self": "object", "cls": "class", "__CLASS__": "class", "super": "super"}
+"""The names by which a method speaks of its own object -> the kind of value that it is."""
+_LITERALS: frozenset[type] = frozenset({Const, Text, Items, Table})
+"""What stands for itself."""
 
 
 def _vague(value: Value) -> bool:
@@ -59,6 +63,7 @@ class Resolver:
         self._memo: dict[tuple[int, str], tuple[tuple[Value, ...], Expr]] = {}
         """Answers by the identity of an expression, which is held here so that no other one takes its identity."""
         self._busy: set[tuple[int, str]] = set()
+        self._parameters: dict[tuple[str, str], list[Value]] = {}
         self.members = Members(self)
         self.calls = Calls(self)
         self._steps = 0
@@ -71,6 +76,8 @@ class Resolver:
     # -- expressions -----------------------------------------------------------------------------------------------------------
     def values(self, expr: Expr, where: UnitRef, path: tuple[Branch, ...] | None = None) -> tuple[Value, ...]:
         """What `expr` in unit `where` may stand for; () when not known. `path` is the branch path of the event that uses it."""
+        if expr.__class__ in _LITERALS:
+            return (Value("expr", "", (where, expr)),)
         key = (id(expr), where.key)
         found = self._memo.get(key)
         if found is not None:
@@ -98,13 +105,13 @@ class Resolver:
         return answer
 
     def _values(self, expr: Expr, where: UnitRef, path: tuple[Branch, ...] | None) -> list[Value]:
+        if isinstance(expr, Name):
+            return self._name(expr, where, path)
+        if isinstance(expr, Attr):
+            return [v for base in self.values(expr.base, where, path) for v in self.members.attribute(base, expr.name)]
+        if isinstance(expr, Call):
+            return self._call(expr, where, path)
         match expr:
-            case Name():
-                return self._name(expr, where, path)
-            case Attr():
-                return [v for base in self.values(expr.base, where, path) for v in self.members.attribute(base, expr.name)]
-            case Call():
-                return self._call(expr, where, path)
             case Await() | Bind():
                 return list(self.values(expr.value, where, path))
             case Choice():
@@ -122,25 +129,22 @@ class Resolver:
                 return [
                     v for case in expr.switch.cases for s in case.body if isinstance(s, Eval) for v in self.values(s.value, where, path)
                 ]
-            case Const() | Text() | Items() | Table() | Op():
+            case Op():
                 return [Value("expr", "", (where, expr))]
             case _:
                 return []
 
     def _name(self, expr: Name, where: UnitRef, path: tuple[Branch, ...] | None) -> list[Value]:
         name = expr.id
-        if name == "self" and where.owner:
-            return [Value("object", where.owner.key, where.owner)]
-        if name in {"cls", "__CLASS__"} and where.owner:
-            return [Value("class", where.owner.key, where.owner)]
-        if name == "super" and where.owner:
-            return [Value("super", where.owner.key, where.owner)]
+        if name in _RECEIVERS and where.owner:
+            return [Value(_RECEIVERS[name], where.owner.key, where.owner)]
         at: UnitRef | None = where
         position: int | None = expr.start
         while at is not None:
-            found = self._local(name, at, position, path if at is where else None)
-            if found is not None:
-                return found
+            if name in at.flow.assigns or name in at.params or at.unit.types:
+                found = self._local(name, at, position, path if at is where else None)
+                if found is not None:
+                    return found
             position = None if at.unit.kind != "module" else position
             at = at.outer
         if name.startswith(SERVICE):
@@ -171,10 +175,10 @@ class Resolver:
                 out.extend(self._definition(event, where))
                 if position is not None and (set(event.path) <= set(path) if path is not None else not event.path):
                     return out
-            if any(p.name == name for p in where.unit.params):
+            if name in where.params:
                 out.extend(self.parameter(where, name))
             return out or self._typed(name, where) or out
-        if any(p.name == name for p in where.unit.params):
+        if name in where.params:
             return self.parameter(where, name)
         return self._typed(name, where)
 
@@ -200,7 +204,19 @@ class Resolver:
 
     def parameter(self, where: UnitRef, name: str) -> list[Value]:
         """A parameter's values: its annotation; else its default and the arguments of known callers."""
-        param = next(p for p in where.unit.params if p.name == name)
+        if self._nested >= MAX_DEPTH - 6:
+            return self._parameter(where, name)
+        key = (where.key, name)
+        found = self._parameters.get(key)
+        if found is None:
+            cuts = self.cuts
+            found = self._parameter(where, name)
+            if self.cuts == cuts:
+                self._parameters[key] = found
+        return found
+
+    def _parameter(self, where: UnitRef, name: str) -> list[Value]:
+        param = where.params[name]
         if param.annotation is not None:
             typed = self.annotated(param.annotation, where)
             if typed and where.name in _BUILDERS and where.language == "php" and self.program.services and all(_vague(v) for v in typed):

@@ -37,6 +37,8 @@ class Target(NamedTuple):
 
 def unique(values: list[Value]) -> tuple[Value, ...]:
     """The values without repetition, at most MAX_VALUES."""
+    if len(values) < 2:
+        return tuple(values)
     out: list[Value] = []
     seen: set[tuple[str, str, int]] = set()
     for value in values:

@@ -274,10 +274,16 @@ def _true_switch(found: Found) -> None:
     found.subject = subject
 
 
+_TABLES: frozenset[type] = frozenset({Match, Table, Op, Call, Index, Choice})
+"""What may be a mapping, or hold one that is looked up at once."""
+
+
 def _inside(expr: Expr, stmt: Stmt) -> Iterator[Found]:
     """Matches, table literals and conditional chains within an expression."""
     skip: set[int] = set()
     for part in walk(expr):
+        if part.__class__ not in _TABLES:
+            continue
         if isinstance(part, Match):
             found = _switch(part.switch, ())
             found.default = found.default if found.written else None

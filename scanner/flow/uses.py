@@ -5,8 +5,9 @@ A promise, a response, an error sentinel: whether anybody looks at it is a quest
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from flowaudit.scanner.facts import (
     Assign,
@@ -81,13 +82,15 @@ def mentions(expr: Expr | None, names: frozenset[str] | set[str]) -> bool:
     return expr is not None and any(isinstance(e, Name) and e.id in names for e in walk(expr))
 
 
-def walk(expr: Expr, depth: int = 0) -> Iterator[Expr]:
-    """An expression and all expressions inside it (closures' bodies are units of their own)."""
-    yield expr
-    if depth > MAX_NESTING:
-        return
-    for part in _parts(expr):
-        yield from walk(part, depth + 1)
+def walk(expr: Expr) -> Iterator[Expr]:
+    """An expression and all expressions inside it, in order (closures' bodies are units of their own)."""
+    waiting = [expr]
+    while waiting:
+        at = waiting.pop()
+        yield at
+        inner = _PARTS.get(at.__class__)
+        if inner is not None:
+            waiting += inner(at)[::-1]
 
 
 def inside(body: Body) -> Iterator[Stmt]:
@@ -138,38 +141,29 @@ def heads(stmt: Stmt) -> tuple[Expr, ...]:
             return ()
 
 
-def _parts(expr: Expr) -> tuple[Expr, ...]:
-    match expr:
-        case Attr():
-            return (expr.base,)
-        case Index():
-            return expr.base, expr.key
-        case Call():
-            return (expr.callee, *(a.value for a in expr.args))
-        case Text():
-            return expr.parts
-        case Items():
-            return tuple(i.value for i in expr.items)
-        case Table():
-            return tuple(e for p in expr.pairs for e in ((p.value,) if p.key is None else (p.key, p.value)))
-        case Op():
-            return expr.operands
-        case Choice():
-            return expr.test, expr.then, expr.orelse
-        case Await():
-            return (expr.value,)
-        case Yield():
-            return (expr.value,) if expr.value is not None else ()
-        case Bind():
-            return expr.target, expr.value
-        case Comprehension():
-            return expr.source, *expr.tests, expr.value
-        case Unknown():
-            return expr.parts
-        case Match():
-            return (expr.switch.subject, *(s.value for c in expr.switch.cases for s in c.body if isinstance(s, Eval)))
-        case _:
-            return ()
+_PARTS: dict[type, Callable[[Any], Sequence[Expr]]] = {
+    Attr: lambda e: (e.base,),
+    Index: lambda e: (e.base, e.key),
+    Call: lambda e: [e.callee, *[a.value for a in e.args]],
+    Text: lambda e: e.parts,
+    Items: lambda e: [i.value for i in e.items],
+    Table: lambda e: [part for p in e.pairs for part in ((p.value,) if p.key is None else (p.key, p.value))],
+    Op: lambda e: e.operands,
+    Choice: lambda e: (e.test, e.then, e.orelse),
+    Await: lambda e: (e.value,),
+    Yield: lambda e: (e.value,) if e.value is not None else (),
+    Bind: lambda e: (e.target, e.value),
+    Comprehension: lambda e: (e.source, *e.tests, e.value),
+    Unknown: lambda e: e.parts,
+    Match: lambda e: (e.switch.subject, *(s.value for c in e.switch.cases for s in c.body if isinstance(s, Eval))),
+}
+"""The expressions that stand directly in one of a kind; the kinds that are missing have none."""
+
+
+def parts(expr: Expr) -> Sequence[Expr]:
+    """The expressions that stand directly in an expression."""
+    inner = _PARTS.get(expr.__class__)
+    return inner(expr) if inner is not None else ()
 
 
 def _stmt(stmt: Stmt, name: str, depth: int) -> Iterator[Use]:
@@ -256,7 +250,7 @@ def _expr(expr: Expr, name: str, at: _At, depth: int) -> Iterator[Use]:
             yield from _expr(expr.value, name, _At(at.tested, at.returned, True, at.iterated, at.call, at.into), depth)
         case Match():
             yield from _expr(expr.switch.subject, name, _At(tested=True), depth)
-            for part in _parts(expr)[1:]:
+            for part in parts(expr)[1:]:
                 yield from _expr(part, name, at, depth)
         case Comprehension():
             yield from _expr(expr.source, name, _At(iterated=True, call=at.call), depth)
@@ -266,5 +260,5 @@ def _expr(expr: Expr, name: str, at: _At, depth: int) -> Iterator[Use]:
         case Closure() | Const():
             return
         case _:
-            for part in _parts(expr):
+            for part in parts(expr):
                 yield from _expr(part, name, at, depth)

@@ -77,7 +77,7 @@ def _names(vocabulary_id: str, catalog: Catalog) -> frozenset[str]:
 def _slip(name: str, names: frozenset[str]) -> str:
     """The only documented name within two edits (one for short names), "" when none or several."""
     limit = 2 if len(name) >= 12 else 1
-    close = [n for n in names if abs(len(n) - len(name)) <= limit and distance(name, n, limit) <= limit]
+    close = [n for n in names if abs(len(n) - len(name)) <= limit and len(set(n) ^ set(name)) <= 2 * limit and distance(name, n, limit) <= limit]
     return close[0] if len(close) == 1 and not _plural(name, close[0]) else ""
 
 

@@ -9,6 +9,7 @@ import dataclasses
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from flowaudit.scanner.facts import Assign, Attr, Call, Choice, Const, Expr, Index, Name, Op, Table
 from flowaudit.scanner.flow.events import Event
@@ -27,6 +28,8 @@ SETTER = re.compile(
 )
 GETTER = re.compile(r"(?:status|state)$|^(?:is|has|was|can|needs?)(?:_|(?=[A-Z]))|paid|refunded|completed|cancel|processed|handled|closed", re.IGNORECASE)
 DELIVERED = re.compile(r"webhook|callback|notification|ipn|listener|consumer|event", re.IGNORECASE)
+_GENERAL = frozenset({"update", "set", "forceFill", "fill", "assign", "updateOne"})
+"""Setters of any field."""
 _LOCKS = re.compile(r"lock|mutex|semaphore", re.IGNORECASE)
 REGRESSIVE = frozenset({"failed", "cancelled", "pending"})
 _PRESENCE = frozenset({"isset", "empty", "isinstance", "is_a", "is_null", "is_wp_error", "is_object", "bool", "count", "len"})
@@ -79,6 +82,8 @@ def changes_in(graph: FlowGraph, unit: UnitRef) -> Iterator[Change]:
     if unit.name in _CONSTRUCTORS:
         return
     for event in unit.flow.events:
+        if event.kind != "assign" and (event.kind != "call" or not _may_set(event.node)):
+            continue
         for base, name, value in _written(event):
             subject = dotted(base)
             if not subject or name.isupper():
@@ -95,6 +100,16 @@ def changes_in(graph: FlowGraph, unit: UnitRef) -> Iterator[Change]:
             yield change
 
 
+def _may_set(node: object) -> bool:
+    """A cheap look at a call: whether its name may be that of a setter."""
+    return isinstance(node, Call) and isinstance(node.callee, Attr) and _sets(node.callee.name)
+
+
+@lru_cache(maxsize=16384)
+def _sets(name: str) -> bool:
+    return name in _GENERAL or SETTER.search(name) is not None
+
+
 def _written(event: Event) -> Iterator[tuple[Expr, str, Expr]]:
     """(record, field, value) of each status that an event sets."""
     node = event.node
@@ -108,7 +123,7 @@ def _written(event: Event) -> Iterator[tuple[Expr, str, Expr]]:
         name = node.callee.name
         if SETTER.search(name) and node.args:
             yield node.callee.base, "state" if "tate" in name and "tatus" not in name else "status", node.args[0].value
-        elif name in {"update", "set", "forceFill", "fill", "assign", "updateOne"}:
+        elif name in _GENERAL:
             base = node.callee.base
             for arg in node.args:
                 if arg.name and FIELD.search(arg.name):

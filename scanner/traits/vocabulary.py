@@ -14,7 +14,7 @@ from functools import lru_cache
 import msgspec
 
 from flowaudit.scanner.catalog import Catalog, Entry, Vocabulary
-from flowaudit.scanner.facts import Assign, Attr, Call, Const, Expr, Index, Name, Text
+from flowaudit.scanner.facts import Assign, Attr, Call, Const, Expr, FileFacts, Index, Name, Text
 from flowaudit.scanner.flow.mapping import plain
 from flowaudit.scanner.flow.uses import walk
 from flowaudit.scanner.graph import FlowGraph
@@ -107,25 +107,27 @@ def systems_at(graph: FlowGraph, unit: UnitRef) -> dict[str, Speech]:
 
 
 def _systems_at(graph: FlowGraph, unit: UnitRef) -> dict[str, Speech]:
-    file = unit.file
-    parts = unit.path.split("/")
-    near_names = [parts[-1].rpartition(".")[0], unit.owner.cls.name if unit.owner else ""]
-    far_names = [*parts[:-1], *file.module.replace("\\", "/").split("/")]
-    imported = {_system(graph, e) for i in file.imports if (e := graph.catalog.module(file.language, i.module.lstrip("\\"))) is not None}
-    imported |= {_system(graph, h[0]) for _, host in file.hosts if (h := graph.catalog.host(host)) is not None}
-    modules = [i.module for i in file.imports]
-    out: dict[str, Speech] = {}
-    near_by = {e for n in near_names if n for e in _speakers(graph.catalog, n)}
-    far_off = {e for n in (*far_names, *modules) if n for e in _speakers(graph.catalog, n)}
-    for entry in _spoken(graph.catalog):
-        strength = 0
-        if entry.id in imported or entry.id in near_by:
-            strength = 3
-        elif entry.id in far_off:
-            strength = 2
-        if strength:
-            out[entry.id] = Speech(entry, strength)
-    return out
+    close, far_off = _systems_of(graph, unit.file)
+    if unit.owner:
+        close = close | _speakers(graph.catalog, unit.owner.cls.name)
+    if not close and not far_off:
+        return {}
+    return {e.id: Speech(e, 3 if e.id in close else 2) for e in _spoken(graph.catalog) if e.id in close or e.id in far_off}
+
+
+def _systems_of(graph: FlowGraph, file: FileFacts) -> tuple[frozenset[str], frozenset[str]]:
+    """The systems that a file speaks of by its name, imports and hosts, and those that its folders and the modules it imports speak of; memoised."""
+    key = ("vocabulary-file", file.path)
+    if key not in graph.cache:
+        *folders, name = file.path.split("/")
+        modules = {i.module for i in file.imports}
+        close = {_system(graph, e) for m in modules if (e := graph.catalog.module(file.language, m.lstrip("\\"))) is not None}
+        close |= {_system(graph, h[0]) for _, host in file.hosts if (h := graph.catalog.host(host)) is not None}
+        close |= _speakers(graph.catalog, name.rpartition(".")[0])
+        far_off = {e for n in {*folders, *file.module.replace("\\", "/").split("/"), *modules} for e in _speakers(graph.catalog, n)}
+        graph.cache[key] = frozenset(close), frozenset(far_off)
+    found: tuple[frozenset[str], frozenset[str]] = graph.cache[key]
+    return found
 
 
 def _system(graph: FlowGraph, entry: Entry) -> str:
@@ -138,20 +140,26 @@ def _spoken(catalog: Catalog) -> tuple[Entry, ...]:
 
 
 @lru_cache(maxsize=4)
-def _entry_words(catalog: Catalog) -> tuple[tuple[str, str, str], ...]:
-    """(word, its normal form where it may stand inside another word, system) of all systems that have vocabularies."""
-    return tuple(
-        (word.lower(), norm(word) if len(word) >= 5 else "", entry.id)
-        for entry in _spoken(catalog)
-        for word in (*entry.words, *(() if "_" in entry.id else (entry.id,)))
-    )
+def _entry_words(catalog: Catalog) -> tuple[dict[str, set[str]], dict[str, set[str]], tuple[int, ...]]:
+    """The words of all systems that have vocabularies -> the systems: as a word of its own; in normal form, where it may stand inside another word;
+    and the lengths of the latter."""
+    whole: dict[str, set[str]] = {}
+    inside: dict[str, set[str]] = {}
+    for entry in _spoken(catalog):
+        for word in (*entry.words, *(() if "_" in entry.id else (entry.id,))):
+            whole.setdefault(word.lower(), set()).add(entry.id)
+            if len(word) >= 5 and norm(word):
+                inside.setdefault(norm(word), set()).add(entry.id)
+    return whole, inside, tuple(sorted({len(word) for word in inside}))
 
 
 @lru_cache(maxsize=65536)
 def _speakers(catalog: Catalog, name: str) -> frozenset[str]:
     """The systems that a name speaks of."""
-    spoken, flat = set(words(name)), norm(name)
-    return frozenset(system for word, inside, system in _entry_words(catalog) if word in spoken or (inside and inside in flat))
+    whole, inside, lengths = _entry_words(catalog)
+    flat = norm(name)
+    found = {flat[at : at + length] for length in lengths for at in range(len(flat) - length + 1)} & inside.keys()
+    return frozenset().union(*(inside[part] for part in found), *(whole[word] for word in {*words(name)} & whole.keys()))
 
 
 # ---- the subject -----------------------------------------------------------------------------------------------------------
@@ -237,6 +245,12 @@ def values_of(vocabulary_id: str, catalog: Catalog) -> tuple[dict[str, str], fro
     return {}, frozenset()
 
 
+@lru_cache(maxsize=16384)
+def _slip_of(form: str, vocabulary_id: str, catalog: Catalog) -> bool:
+    """Whether a form differs from one of a vocabulary by a slip."""
+    return any(near(form, f) for f in values_of(vocabulary_id, catalog)[0])
+
+
 @lru_cache(maxsize=4)
 def _rarity(catalog: Catalog) -> dict[str, float]:
     """Normal form -> how telling it is: log(systems / systems that use it)."""
@@ -261,16 +275,23 @@ def _by_form(catalog: Catalog) -> dict[str, frozenset[str]]:
     return {form: frozenset(ids) for form, ids in out.items()}
 
 
+@lru_cache(maxsize=4)
+def _plain_forms(catalog: Catalog) -> frozenset[bytes]:
+    """The normal forms as `may_speak` meets them."""
+    return frozenset(form.encode() for form in _by_form(catalog))
+
+
 _STRING = re.compile(rb'"([A-Za-z0-9 _.:/-]{2,60})"')
+_SEPARATORS = b" _.:/-"
+_LOWER = bytes.maketrans(bytes(range(65, 91)), bytes(range(97, 123)))
 
 
 def may_speak(graph: FlowGraph, unit: UnitRef, least: int) -> bool:
     """Whether at least `least` different strings or names in a unit are forms of documented values: a cheap look before the Body is walked."""
     key = ("may-speak", unit.key)
     if key not in graph.cache:
-        by_form = _by_form(graph.catalog)
-        found = {form for m in set(_STRING.findall(msgspec.json.encode(unit.unit.body))) if (form := norm(m.decode("ascii"))) in by_form}
-        graph.cache[key] = len(found)
+        forms = {m.translate(_LOWER, _SEPARATORS) for m in set(_STRING.findall(msgspec.json.encode(unit.unit.body)))}
+        graph.cache[key] = len(forms & _plain_forms(graph.catalog))
     count: int = graph.cache[key]
     return count >= least
 
@@ -290,6 +311,10 @@ def recognise(graph: FlowGraph, unit: UnitRef, keys: list[Key], subject: Expr | 
     """The vocabularies that the keys belong to, best ones only (several when they fit alike); [] when none is likely enough."""
     if not keys:
         return []
+    by_form = _by_form(graph.catalog)
+    possible = {v for k in keys for form in k.forms for v in by_form.get(form, ())}
+    if not possible:
+        return []
     spoken, vendors = subject_words(graph, unit, subject)
     direct = _direct(subject)
     shops = kind == "status" and _changed(unit, subject)
@@ -297,10 +322,6 @@ def recognise(graph: FlowGraph, unit: UnitRef, keys: list[Key], subject: Expr | 
     systems = systems_at(graph, unit)
     elsewhere = {s.entry.system_kind for s in systems.values() if s.strength >= 2 and s.entry.id not in PLATFORMS}
     weight = _rarity(graph.catalog)
-    by_form = _by_form(graph.catalog)
-    possible = {v for k in keys for form in k.forms for v in by_form.get(form, ())}
-    if not possible:
-        return []
     out: list[tuple[float, Recognised]] = []
     for entry in _spoken(graph.catalog):
         if not any(v.id in possible for v in entry.vocabularies):
@@ -315,7 +336,7 @@ def recognise(graph: FlowGraph, unit: UnitRef, keys: list[Key], subject: Expr | 
                 continue
             forms, retired = values_of(vocabulary.id, graph.catalog)
             hits = sum(1 for k in keys if covered(k, forms) or covered(k, retired))
-            slips = sum(1 for k in keys if k.exact and not covered(k, forms) and any(near(k.forms[0], f) for f in forms)) if hits else 0
+            slips = sum(1 for k in keys if k.exact and not covered(k, forms) and _slip_of(k.forms[0], vocabulary.id, graph.catalog)) if hits else 0
             if not hits or (hits + slips) < 0.6 * len(keys):
                 continue
             about = _object_words(vocabulary)
