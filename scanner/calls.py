@@ -136,7 +136,8 @@ class Calls:
         self.catalog = resolver.catalog
         self._targets: dict[int, tuple[Target, ...]] = {}
         self._known: dict[int, Known | None] = {}
-        self._callers: dict[str, list[tuple[UnitRef, Event]]] = {}
+        self._known_in: dict[str, list[tuple[Event, Known]]] = {}
+        self._callers: dict[str, dict[str, list[tuple[UnitRef, Event]]]] = {}
         self._by_name: dict[str, list[tuple[UnitRef, Event]]] | None = None
 
     # -- calls ---------------------------------------------------------------------------------------------------------------------
@@ -242,28 +243,39 @@ class Calls:
 
     def callers(self, unit: UnitRef) -> list[tuple[UnitRef, Event]]:
         """The calls whose callee has the unit's name and resolves to it."""
-        if self._by_name is None:
-            self._by_name = {}
-            for ref in self.program.units.values():
-                for event in ref.flow.calls:
-                    assert isinstance(event.node, Call)
-                    name = last_name(event.node.callee).rpartition("\\")[2]
-                    if name:
-                        self._by_name.setdefault(name, []).append((ref, event))
-        kept = self._callers.get(unit.key)
-        if kept is not None:
-            return kept
         name = unit.name
         if name in _CONSTRUCTORS and unit.owner is not None:
             name = unit.owner.name
-        cuts = self.resolver.cuts
-        found = [
-            (where, event)
-            for where, event in self._by_name.get(name, ())[:MAX_NAMESAKES]
-            if any(t.unit is unit for t in self.targets(where, event))
-        ]
-        if self.resolver.cuts == cuts:
-            self._callers[unit.key] = found
+        kept = self._callers.get(name)
+        if kept is None:
+            cuts = self.resolver.cuts
+            kept = self._called(name)
+            if self.resolver.cuts == cuts:
+                self._callers[name] = kept
+        return kept.get(unit.key, [])
+
+    def _called(self, name: str) -> dict[str, list[tuple[UnitRef, Event]]]:
+        """The units that calls of one name run, with those calls."""
+        if self._by_name is None:
+            self._by_name = {}
+            for ref in self.program.units.values():
+                for called, events in ref.flow.by_name.items():
+                    if short := called.rpartition("\\")[2]:
+                        self._by_name.setdefault(short, []).extend((ref, event) for event in events)
+        found: dict[str, list[tuple[UnitRef, Event]]] = {}
+        for where, event in self._by_name.get(name, ())[:MAX_NAMESAKES]:
+            for key in {t.unit.key for t in self.targets(where, event) if t.unit is not None}:
+                found.setdefault(key, []).append((where, event))
+        return found
+
+    def known_in(self, unit: UnitRef) -> list[tuple[Event, Known]]:
+        """The calls of a unit of which the catalogue knows something, in order."""
+        found = self._known_in.get(unit.key)
+        if found is None:
+            cuts = self.resolver.cuts
+            found = [(event, known) for event in unit.flow.calls if (known := self.known(unit, event)) is not None]
+            if self.resolver.cuts == cuts:
+                self._known_in[unit.key] = found
         return found
 
 

@@ -455,6 +455,10 @@ class Resolver:
         """The catalogue's word on a call."""
         return self.calls.known(where, event)
 
+    def known_in(self, unit: UnitRef) -> list[tuple[Event, Known]]:
+        """The calls of a unit of which the catalogue knows something, in order."""
+        return self.calls.known_in(unit)
+
     def callers(self, unit: UnitRef) -> list[tuple[UnitRef, Event]]:
         """The calls whose callee has the unit's name and resolves to it."""
         return self.calls.callers(unit)

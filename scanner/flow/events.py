@@ -117,6 +117,14 @@ class UnitFlow:
     exits: bool = False
     cut: bool = False
     calls: list[Event] = field(default_factory=list)
+    by_name: dict[str, list[Event]] = field(default_factory=dict)
+    """Calls by the last name of what is called ("" when it has none)."""
+    sets: list[Event] = field(default_factory=list)
+    """Assignments."""
+    looped: bool = False
+    """Whether there is a loop."""
+    tried: bool = False
+    """Whether there is a `try` with handlers."""
     assigns: dict[str, list[Event]] = field(default_factory=dict)
     """Assignments to a local name, by name."""
     attributes: dict[str, list[Event]] = field(default_factory=dict)
@@ -276,6 +284,7 @@ class _Walker:
         order = self.emit("test", stmt.source) if stmt.kind != "for" else self.order
         endless = stmt.kind != "for" and isinstance(stmt.source, Const) and bool(stmt.source.value)
         frame = Frame("loop", stmt, number)
+        self.flow.looped = True
         if stmt.target is not None:
             frames, path = self.frames, self.path
             self.frames, self.path = (*frames, frame), (*path, (number, "body"))
@@ -289,6 +298,7 @@ class _Walker:
         return (endless or gone) and not broken
 
     def try_(self, stmt: Try, number: int) -> bool:
+        self.flow.tried = self.flow.tried or bool(stmt.handlers)
         body = self.inner(stmt.body, (number, "body"), None, Frame("try", stmt, number))
         worked: tuple[Branch, ...] = ((number, "body"), (number, "else")) if stmt.orelse else ((number, "body"),)
         if stmt.orelse:
@@ -313,9 +323,15 @@ class _Walker:
     ) -> int:
         self.order += 1
         event = Event(kind, node, self.order, self.path, self.frames, self.guards, use, target, awaited, outer)
-        self.flow.events.append(event)
+        flow = self.flow
+        flow.events.append(event)
         if kind == "call":
-            self.flow.calls.append(event)
+            flow.calls.append(event)
+            callee = node.callee  # type: ignore[union-attr]
+            name = callee.name if isinstance(callee, Attr) else callee.id if isinstance(callee, Name) else ""
+            flow.by_name.setdefault(name, []).append(event)
+        elif kind == "assign":
+            flow.sets.append(event)
         if self.order >= MAX_EVENTS:
             self.flow.cut = True
         return self.order

@@ -115,7 +115,7 @@ def type_names(types: Iterable[Expr]) -> list[str]:
 def caught(flow: UnitFlow) -> list[Caught]:
     """The handlers of a unit around code that can fail (at least one event), in order. Asked by several rules, so remembered in the flow."""
     if flow.caught is None:
-        flow.caught = _caught(flow)
+        flow.caught = _caught(flow) if flow.tried else []
     found: list[Caught] = flow.caught
     return found
 
