@@ -318,11 +318,9 @@ def _rolled_back(graph: FlowGraph, unit: UnitRef, found: Caught) -> Iterator[Fin
 
 def _refused(graph: FlowGraph, unit: UnitRef) -> Iterator[Finding]:
     """A message that is refused (nack) because its handler failed, without a line and without a look at the failure."""
-    for event in unit.flow.calls:
-        known = graph.resolver.known(unit, event)
-        name = last_name(event.node.callee) if isinstance(event.node, Call) else ""
-        if not (known is not None and known.symbol.role == "nack") and name not in {"nack", "basic_nack", "basic_reject"}:
-            continue
+    refusals = [event for event, known in graph.resolver.known_in(unit) if known.symbol.role == "nack"]
+    refusals += [event for event in unit.flow.named(("nack", "basic_nack", "basic_reject")) if event not in refusals]
+    for event in sorted(refusals, key=lambda event: event.order):
         in_handler = next((c for c in caught(unit.flow) if event in c.inner), None)
         rejection = unit.unit.kind == "closure" and len(unit.unit.params) == 1 and any(_is_catch(e) for e in graph.callers(unit))
         if in_handler is None and not rejection:

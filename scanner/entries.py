@@ -199,13 +199,10 @@ def _php_text(unit: UnitRef, expr: Expr) -> str:
 
 def registered(graph: FlowGraph, unit: UnitRef) -> Iterator[EntryPoint]:
     """Calls that register a handler: app.post("/x", handler), add_action("hook", "f"), new Worker("q", f)."""
-    for event in unit.flow.calls:
+    for event, known in graph.resolver.known_in(unit):
         call = event.node
         assert isinstance(call, Call)
-        if not call.args:
-            continue
-        known = graph.resolver.known(unit, event)
-        if known is None or known.symbol.role != "entry":
+        if not call.args or known.symbol.role != "entry":
             continue
         named = (literal(found) for p in known.symbol.topic if (found := place(call, p)) is not None)
         name = next(filter(None, named), "") or literal(call.args[0].value)

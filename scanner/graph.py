@@ -168,6 +168,10 @@ class FlowGraph:
         """Edges into a unit."""
         return [e for e in self.into.get(unit.key, ()) if _BEST[e.certainty] <= _BEST[weakest]]
 
+    def enqueues(self, unit: UnitRef) -> bool:
+        """Whether a unit puts anything into a queue that the program's own units take out."""
+        return any(e.kind == "enqueues" for e in self.out.get(unit.key, ()))
+
     def edge_of(self, unit: UnitRef, event: Event) -> list[Edge]:
         """The edges that one call event makes."""
         return [e for e in self._of_event.get(id(event), ()) if e.tail is unit]

@@ -56,6 +56,9 @@ def connect(graph: FlowGraph) -> None:
             by_name.setdefault(entry.name, []).append(entry)
     for key in sorted(graph.program.units):
         unit = graph.program.units[key]
+        topics = {id(e): k for e, k in graph.resolver.known_in(unit) if k.symbol.topic and k.symbol.role in {"enqueue", "publish", "pure"}}
+        if not topics and (not by_class or unit.flow.by_name.keys().isdisjoint(_ALL_SENDS)):
+            continue
         for event in unit.flow.calls:
             call = event.node
             assert isinstance(call, Call)
@@ -63,9 +66,12 @@ def connect(graph: FlowGraph) -> None:
                 continue
             if by_class and _may_send(call):
                 _message(graph, unit, event, call, by_class)
-            known = graph.resolver.known(unit, event)
-            if known is not None and known.symbol.topic and known.symbol.role in {"enqueue", "publish", "pure"}:
+            known = topics.get(id(event))
+            if known is not None:
                 _topic(graph, unit, event, call, known, by_name)
+
+
+_ALL_SENDS = _SENDS | _BUS_SENDS
 
 
 def _may_send(call: Call) -> bool:
@@ -147,9 +153,8 @@ def _by_class(graph: FlowGraph) -> dict[str, list[UnitRef]]:
     started = {e.unit.key for e in graph.entries if e.kind in _NAMED}
     for key in sorted(graph.program.units):
         unit = graph.program.units[key]
-        for event in unit.flow.calls:
-            if isinstance(event.node, Call) and last_name(event.node.callee) == "subscribe":
-                _subscription(graph, unit, event, out)
+        for event in unit.flow.by_name.get("subscribe", ()):
+            _subscription(graph, unit, event, out)
         if unit.unit.kind != "method" or unit.owner is None or "abstract" in unit.unit.traits or not unit.unit.params:
             continue
         if unit.name not in _HANDLES and not _says_handling(unit.name) and key not in started:

@@ -7,6 +7,7 @@ which is how an early return becomes a guard. The work is linear in the size of 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -125,6 +126,8 @@ class UnitFlow:
     """Whether there is a loop."""
     tried: bool = False
     """Whether there is a `try` with handlers."""
+    inline: bool = False
+    """Whether a closure is written in it."""
     assigns: dict[str, list[Event]] = field(default_factory=dict)
     """Assignments to a local name, by name."""
     attributes: dict[str, list[Event]] = field(default_factory=dict)
@@ -132,6 +135,11 @@ class UnitFlow:
     _by_call: dict[int, Event] | None = None
     caught: Any = None
     """What flow.failure found here, remembered."""
+
+    def named(self, names: Iterable[str]) -> list[Event]:
+        """The calls whose last name is one of `names`, in order."""
+        found = [event for name in names for event in self.by_name.get(name, ())]
+        return sorted(found, key=lambda event: event.order) if len(found) > 1 else found
 
     def call_event(self, call: Call) -> Event | None:
         """The event of a Call struct of this unit."""
@@ -332,6 +340,8 @@ class _Walker:
             flow.by_name.setdefault(name, []).append(event)
         elif kind == "assign":
             flow.sets.append(event)
+        elif kind == "closure":
+            flow.inline = True
         if self.order >= MAX_EVENTS:
             self.flow.cut = True
         return self.order

@@ -40,8 +40,9 @@ def floating(graph: FlowGraph, unit: UnitRef) -> Iterator[Floating]:
     """The floating promises of a unit that reach a write, an enqueue or a record."""
     if unit.language not in ECMASCRIPT and unit.language != "python":
         return
+    spawns = [event for event, known in graph.resolver.known_in(unit) if known.symbol.role == "spawn"]
     for event in unit.flow.calls:
-        found = _one(graph, unit, event)
+        found = _one(graph, unit, event) if event not in spawns else _spawned(graph, unit, event) if event.use == "dropped" else None
         if found is not None:
             yield found
 
@@ -50,9 +51,6 @@ def _one(graph: FlowGraph, unit: UnitRef, event: Event) -> Floating | None:
     call = event.node
     assert isinstance(call, Call)
     name = last_name(call.callee)
-    known = graph.resolver.known(unit, event)
-    if known is not None and known.symbol.role == "spawn":
-        return _spawned(graph, unit, event) if event.use == "dropped" else None
     if name in _EACH or (name == "map" and (event.use == "dropped" or (event.awaited and event.outer is None))):
         return _callbacks(graph, unit, event, call)
     if event.awaited:
@@ -77,9 +75,9 @@ def promises(graph: FlowGraph, unit: UnitRef, event: Event) -> bool:
     targets = graph.resolver.targets(unit, event)
     units = [t.unit for t in targets if t.unit is not None]
     if units:
-        if any(_wrapped(graph, u) for u in units):  # what a library made of it (a workflow's step) answers what the library likes
+        if not all(("async" in u.unit.traits and "generator" not in u.unit.traits) or _annotated(u.unit.returns) for u in units):
             return False
-        return all(("async" in u.unit.traits and "generator" not in u.unit.traits) or _annotated(u.unit.returns) for u in units)
+        return not any(_wrapped(graph, u) for u in units)  # what a library made of it (a workflow's step) answers what the library likes
     if unit.language not in ECMASCRIPT:
         return False
     known = graph.resolver.known(unit, event)

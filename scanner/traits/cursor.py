@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from flowaudit.scanner.facts import Assign, Attr, Await, Bind, Call, Comprehension, Const, Expr, Index, Loop, Name, Op, Table, Text
 from flowaudit.scanner.flow.events import Event, dominates
@@ -34,7 +35,9 @@ class _Write:
 
 def moved_cursors(graph: FlowGraph, unit: UnitRef) -> Iterator[Suspect]:
     """The cursor writes of a unit that can skip records."""
-    writes = [w for e in unit.flow.events if (w := _write(e)) is not None]
+    flow = unit.flow
+    events = [*flow.sets, *flow.named(name for name in flow.by_name if _stores(name))]
+    writes = sorted((w for e in events if (w := _write(e)) is not None), key=lambda w: w.event.order)
     fetch = _fetch(graph, unit) if writes else None
     if fetch is None or not _reads_cursor(unit, writes, fetch):
         return
@@ -46,6 +49,11 @@ def moved_cursors(graph: FlowGraph, unit: UnitRef) -> Iterator[Suspect]:
         if hit is not None:
             seen.add(write.name)
             yield hit
+
+
+@lru_cache(maxsize=8192)
+def _stores(name: str) -> bool:
+    return name.startswith(("set", "save", "update", "store", "write", "put", "touch", "mark")) or name in _STORES
 
 
 def _write(event: Event) -> _Write | None:
@@ -64,7 +72,7 @@ def _write(event: Event) -> _Write | None:
             return _Write(event, str(target.key.value), node.value)
     if event.kind == "call" and isinstance(node, Call):
         name = last_name(node.callee)
-        if name.startswith(("set", "save", "update", "store", "write", "put", "touch", "mark")) or name in _STORES:
+        if _stores(name):
             bare = re.sub(r"^(?:set|save|update|store|write|put|touch|mark)_?", "", name)
             if bare and CURSOR.search(bare) and node.args:
                 return _Write(event, bare, node.args[-1].value)

@@ -35,10 +35,9 @@ class Refused:
 def refused_redeliveries(graph: FlowGraph) -> Iterator[Refused]:
     """Units that mark their record as failed and raise (so that the queue delivers again), while their own guard takes only another state."""
     for unit in graph.units():
-        tests = [e for e in unit.flow.events if e.kind == "return" and e.guards and e.guards[-1].how == "branch"]
-        for handler in caught(unit.flow):
-            if not handler.raises or not handler.tried:
-                continue
+        handlers = [h for h in caught(unit.flow) if h.raises and h.tried]
+        tests = [e for e in unit.flow.events if e.kind == "return" and e.guards and e.guards[-1].how == "branch"] if handlers else []
+        for handler in handlers:
             first = handler.tried[0]
             for leave in tests:
                 if leave.order > first.order:

@@ -34,7 +34,7 @@ def ignored(graph: FlowGraph, unit: UnitRef) -> Iterator[Ignored]:
     """The calls of a unit that write to a system, an order's record or a queue, and whose failure is handed over in vain."""
     if BEST_EFFORT.search(unit.name):
         return
-    closures = any(e.kind == "closure" for e in unit.flow.events)
+    closures = unit.flow.inline
     silenced = _silenced(unit) if graph.sites_in(unit) else set()
     for event in unit.flow.calls if closures or silenced else ():
         how = ""

@@ -27,7 +27,9 @@ LOOKED = ("a row lock on the read", "an atomic update in the database", "a versi
 
 def lost_updates(graph: FlowGraph, unit: UnitRef) -> Iterator[Suspect]:
     """The read-modify-writes of a unit that are saved without lock, atomic update or version."""
-    found = [hit for event in unit.flow.events if (hit := _changed(graph, unit, event)) is not None]
+    stored = [event for event, known in graph.resolver.known_in(unit) if known.symbol.role == "record"]
+    events = sorted([*unit.flow.sets, *stored], key=lambda event: event.order) if stored else unit.flow.sets
+    found = [hit for event in events if (hit := _changed(graph, unit, event)) is not None]
     if not found:
         return
     if locked(graph, unit):

@@ -6,6 +6,7 @@ import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from flowaudit.scanner.facts import Call, Op
 from flowaudit.scanner.flow.events import Event
@@ -92,7 +93,8 @@ def broken_chains(graph: FlowGraph) -> Iterator[Broken]:
     for unit in graph.units():
         if unit.unit.kind not in {"function", "method"}:
             continue
-        schedule = next((e for e in reversed(unit.flow.calls) if _own(graph, unit, e)), None)
+        own = unit.flow.named(name for name in unit.flow.by_name if _plans(name)) if not graph.enqueues(unit) else unit.flow.calls
+        schedule = next((e for e in reversed(own) if _own(graph, unit, e)), None)
         if schedule is None:
             continue
         for event in unit.flow.events:
@@ -120,11 +122,16 @@ def _own(graph: FlowGraph, unit: UnitRef, event: Event) -> bool:
     name = last_name(call.callee)
     if any(e.kind == "enqueues" and e.head is unit for e in graph.edge_of(unit, event)):
         return True
-    low = name.lower()
-    if "schedule" not in low and "enqueue" not in low:
+    if not _plans(name):
         return False
     mine, theirs = _tokens(unit.name), _tokens(name)
     return len(mine) >= 2 and mine <= theirs
+
+
+@lru_cache(maxsize=8192)
+def _plans(name: str) -> bool:
+    low = name.lower()
+    return "schedule" in low or "enqueue" in low
 
 
 def _tokens(name: str) -> set[str]:

@@ -33,13 +33,12 @@ class Outgoing:
 def outgoing(graph: FlowGraph, unit: UnitRef) -> Iterator[Outgoing]:
     """The enqueues, publishes and integration calls written in a unit that do not wait for the commit by themselves."""
     sites = {id(s.event): s for s in graph.sites_in(unit)}
-    for event in unit.flow.calls:
+    for event, known in graph.resolver.known_in(unit):
         site = sites.get(id(event))
         if site is not None:
             yield Outgoing(unit, event, site.known, site.name, site)
             continue
-        known = graph.resolver.known(unit, event)
-        if known is None or known.symbol.role not in {"enqueue", "publish"} or transactional(known):
+        if known.symbol.role not in {"enqueue", "publish"} or transactional(known):
             continue
         if known.symbol.role == "publish" and known.entry.kind == "framework":
             continue

@@ -6,10 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flowaudit.scanner.catalog import Known
-from flowaudit.scanner.facts import Assign, Attr, Call
+from flowaudit.scanner.facts import Assign, Attr
 from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.graph import FlowGraph
-from flowaudit.scanner.program import UnitRef, last_name
+from flowaudit.scanner.program import UnitRef
 
 ASSIGNED = "="
 """The place of a `configure` symbol whose value is what is assigned to the name itself."""
@@ -34,12 +34,11 @@ def process_settings(graph: FlowGraph, entry: str, language: str) -> list[Proces
             unit = graph.program.units[unit_key]
             if unit.language != language:
                 continue
-            for event in unit.flow.calls:
-                if isinstance(event.node, Call) and last_name(event.node.callee) in names:
-                    known = graph.resolver.known(unit, event)
-                    if known is not None and known.symbol.role == "configure" and last_name(event.node.callee) in names:
-                        found.setdefault(known.entry.id, []).append(ProcessSetting(unit, event, known))
-            for event in unit.flow.events if names & _assigned(unit) else ():
+            for event in unit.flow.named(names & unit.flow.by_name.keys()):
+                known = graph.resolver.known(unit, event)
+                if known is not None and known.symbol.role == "configure":
+                    found.setdefault(known.entry.id, []).append(ProcessSetting(unit, event, known))
+            for event in unit.flow.sets:
                 node = event.node
                 if event.kind == "assign" and isinstance(node, Assign) and isinstance(node.target, Attr) and node.target.name in names:
                     known = graph.catalog.symbol(language, graph.resolver.qualified(unit, node.target))
@@ -48,13 +47,6 @@ def process_settings(graph: FlowGraph, entry: str, language: str) -> list[Proces
         graph.cache[key] = found
     settings: dict[str, list[ProcessSetting]] = graph.cache[key]
     return settings.get(entry, [])
-
-
-def _assigned(unit: UnitRef) -> set[str]:
-    """The attributes that a unit assigns to anything but itself."""
-    return {
-        e.node.target.name for e in unit.flow.events if e.kind == "assign" and isinstance(e.node, Assign) and isinstance(e.node.target, Attr)
-    }
 
 
 def _names(graph: FlowGraph, language: str) -> frozenset[str]:

@@ -16,7 +16,7 @@ from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.flow.failure import held
 from flowaudit.scanner.flow.uses import walk
 from flowaudit.scanner.graph import EntryPoint, FlowGraph, Site
-from flowaudit.scanner.program import UnitRef, last_name
+from flowaudit.scanner.program import UnitRef
 from flowaudit.scanner.traits.boundary import harmless
 from flowaudit.scanner.traits.handling import is_log
 from flowaudit.scanner.traits.values import Options
@@ -50,10 +50,10 @@ def one_try_queues(graph: FlowGraph) -> Iterator[OneTry]:
             at_calls.setdefault(entry.at, []).append(entry)
             named.setdefault((entry.platform, entry.name), []).append(entry)
     for unit in graph.units() if names else ():
-        for event in unit.flow.calls:
+        for event in unit.flow.named(names & unit.flow.by_name.keys()):
             call = event.node
             assert isinstance(call, Call)
-            if last_name(call.callee) not in names or not isinstance(call.callee, Attr):
+            if not isinstance(call.callee, Attr):
                 continue
             known = graph.resolver.known(unit, event)
             if known is None or known.entry.id not in entries or known.symbol.role not in {"enqueue", "entry"}:

@@ -206,11 +206,10 @@ def _decorators(graph: FlowGraph, unit: UnitRef) -> Iterator[Policy]:
 
 def _wrappers(graph: FlowGraph, unit: UnitRef) -> Iterator[Policy]:
     """Calls of a retry symbol that are handed the function, or stand in a client's call chain."""
-    for event in unit.flow.calls:
+    for event, known in graph.resolver.known_in(unit):
         call = event.node
         assert isinstance(call, Call)
-        known = graph.resolver.known(unit, event)
-        if known is None or known.symbol.role != "retry":
+        if known.symbol.role != "retry":
             continue
         if known.entry.id == "celery-retry":
             continue

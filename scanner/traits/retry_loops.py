@@ -86,7 +86,7 @@ def repeats_in(graph: FlowGraph, unit: UnitRef) -> list[Repeat]:
 # ---- loops -----------------------------------------------------------------------------------------------------------------------
 def _loops(graph: FlowGraph, unit: UnitRef) -> Iterator[Repeat]:
     by_loop: dict[int, tuple[Loop, list[Event]]] = {}
-    for event in unit.flow.events:
+    for event in unit.flow.events if unit.flow.looped else ():
         for frame in event.frames:
             if frame.kind == "loop" and isinstance(frame.node, Loop):
                 by_loop.setdefault(id(frame.node), (frame.node, []))[1].append(event)
@@ -386,10 +386,10 @@ def _run(graph: FlowGraph, unit: UnitRef, calls: list[Event]) -> list[UnitRef]:
 
 # ---- recursion -------------------------------------------------------------------------------------------------------------------
 def _recursions(graph: FlowGraph, unit: UnitRef) -> Iterator[Repeat]:
-    for event in unit.flow.calls:
+    for event in unit.flow.named((unit.name,)):
         call = event.node
         assert isinstance(call, Call)
-        if last_name(call.callee) != unit.name or not any(t.unit is unit and t.certainty == "sure" for t in graph.resolver.targets(unit, event)):
+        if not any(t.unit is unit and t.certainty == "sure" for t in graph.resolver.targets(unit, event)):
             continue
         handler = next((f.node for f in reversed(event.frames) if f.kind == "handler" and isinstance(f.node, Handler)), None)
         failing = [g for g in event.guards if _speaks_of_failure(g)]

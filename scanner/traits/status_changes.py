@@ -81,9 +81,9 @@ def changes_in(graph: FlowGraph, unit: UnitRef) -> Iterator[Change]:
     """The changes of one unit."""
     if unit.name in _CONSTRUCTORS:
         return
-    for event in unit.flow.events:
-        if event.kind != "assign" and (event.kind != "call" or not _may_set(event.node)):
-            continue
+    flow = unit.flow
+    calls = flow.named(name for name in flow.by_name if _sets(name))
+    for event in sorted([*flow.sets, *calls], key=lambda event: event.order) if calls else flow.sets:
         for base, name, value in _written(event):
             subject = dotted(base)
             if not subject or name.isupper():
@@ -98,11 +98,6 @@ def changes_in(graph: FlowGraph, unit: UnitRef) -> Iterator[Change]:
             change = Change(unit, event, record, name, subject, value, targets)
             _checks(graph, change)
             yield change
-
-
-def _may_set(node: object) -> bool:
-    """A cheap look at a call: whether its name may be that of a setter."""
-    return isinstance(node, Call) and isinstance(node.callee, Attr) and _sets(node.callee.name)
 
 
 @lru_cache(maxsize=16384)

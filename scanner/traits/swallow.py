@@ -53,10 +53,10 @@ def swallowed(graph: FlowGraph, unit: UnitRef) -> Iterator[Swallowed]:
 
 def _chained(graph: FlowGraph, unit: UnitRef) -> Iterator[Caught]:
     """The rejection callbacks of promises: `p.catch(f)`, `p.then(a, f)`."""
-    for event in unit.flow.calls:
+    for event in unit.flow.named(("catch", "then")):
         call = event.node
         assert isinstance(call, Call)
-        if not isinstance(call.callee, Attr) or call.callee.name not in {"catch", "then"}:
+        if not isinstance(call.callee, Attr):
             continue
         place = 0 if call.callee.name == "catch" else 1
         if len(call.args) <= place:

@@ -42,7 +42,10 @@ def unlooked(graph: FlowGraph, unit: UnitRef) -> Iterator[Unlooked]:
 
 # ---- helpers that answer whether it worked -----------------------------------------------------------------------------------------
 def _verdict(graph: FlowGraph, unit: UnitRef, event: Event) -> Unlooked | None:
-    heads = [e.head for e in graph.edge_of(unit, event) if e.kind == "calls" and e.certainty != "guessed"]
+    edges = graph.edge_of(unit, event)
+    if not edges:
+        return None
+    heads = [e.head for e in edges if e.kind == "calls" and e.certainty != "guessed"]
     if not heads or len(heads) > 2 or not all(gives_a_verdict(h) for h in heads):
         return None
     boundary = boundary_of(graph, unit, [event]) or _named(graph, heads, event)
