@@ -359,9 +359,7 @@ class Catalog:
 
     def symbol(self, language: str, name: str) -> Known | None:
         """What a qualified name means in a language, or None. A name that nothing names itself may be a member of an `a.b.*`."""
-        answers = self._answers.get(language)
-        if answers is None:
-            answers = self._answers[language] = {}
+        answers = self._answers.setdefault(language, {})
         if name not in answers:
             answers[name] = self._symbol(language, name)
         return answers[name]
@@ -382,14 +380,11 @@ class Catalog:
 
     def meanings(self, language: str, name: str) -> tuple[Known, ...]:
         """All that a name may mean, in the order of the files: one name may have several symbols that `only_if` and `unless` tell apart."""
-        answers = self._meanings.get(language)
-        if answers is None:
-            answers = self._meanings[language] = {}
-        found = answers.get(name)
-        if found is None:
+        answers = self._meanings.setdefault(language, {})
+        if name not in answers:
             one = self.symbol(language, name)
-            found = answers[name] = tuple(self._more.get(language, {}).get(name, ())) or ((one,) if one else ())
-        return found
+            answers[name] = tuple(self._more.get(language, {}).get(name, ())) or ((one,) if one else ())
+        return answers[name]
 
     def methods(self, language: str) -> set[str]:
         """The method names of which something is known whatever their receiver's class (`?.name`, `*.name`, `*.receiver.name`)."""
