@@ -14,7 +14,7 @@ from flowaudit.scanner.extractors import queues as queue_extractors
 from flowaudit.scanner.extractors.code import php, python
 from flowaudit.scanner.extractors.code import typescript as ts
 from flowaudit.scanner.extractors.limits import dockerfile, haproxy, ingress, nginx, server_commands
-from flowaudit.scanner.extractors.queues import cloudformation, openapi, serverless, shopify_app, terraform, worker_commands
+from flowaudit.scanner.extractors.queues import cloudformation, dotnet_bus, openapi, serverless, shopify_app, terraform, worker_commands
 from flowaudit.scanner.facts import UNKNOWN_VALUE, Binding, Fact, FileFacts, Scalar, Setting, Source
 from flowaudit.scanner.harvest import gunicorn_settings, magento_env, python_workers, redis_queues, symfony_messenger_php
 from flowaudit.scanner.harvest.limit_words import duration
@@ -246,3 +246,37 @@ def test_ten_megabytes_are_named_and_not_read(module: ModuleType) -> None:
 @pytest.mark.parametrize("module", [cloudformation, serverless, openapi], ids=lambda m: m.__name__.rpartition(".")[2])
 def test_what_cannot_be_read_is_named(module: ModuleType, name: str) -> None:
     assert read(module, "x.yaml", WRONG[name]).skipped
+
+
+# ---- C# ----------------------------------------------------------------------------------------------------------------------------
+CSHARP = """
+public class PaidHandler : IIntegrationEventHandler<OrderPaid> { }
+public class SubmittedConsumer : BaseConsumer, IConsumer<Shop.OrderSubmitted> { }
+public class Bus {
+  public void Subscribe<T, TH>() { _subs.AddSubscription<T, TH>(); }
+  public void Configure(IEventBus bus) { bus.Subscribe<OrderPaid, PaidHandler>(); }
+  public void Send(bool ok) {
+    IntegrationEvent done = ok ? new OrderPaid(1) : new OrderFailed(1);
+    _eventBus.Publish(done);
+    _eventBus.Publish(new StockTaken(2));
+    _eventBus.Publish(unknown);
+    logger.Publish(new Noise());
+  }
+  public void Read(IModel channel) {
+    channel.QueueDeclare(queue: "orders", durable: true, exclusive: false, autoDelete: false, arguments: null);
+    channel.QueueDeclare();
+    channel.BasicConsume("orders", true, consumer);
+    channel.BasicConsume(queue: _queueName, autoAck: false, consumer: consumer);
+  }
+}
+"""
+
+
+def test_buses_of_csharp() -> None:
+    found = blocks(read(dotnet_bus, "Bus.cs", CSHARP).facts)
+    assert [(k, n, s.get("function")) for k, n, s in found if s["technology"] == "event-bus" and k == "consumer"] == [
+        ("consumer", "OrderPaid", "PaidHandler"), ("consumer", "OrderSubmitted", "SubmittedConsumer"), ("consumer", "OrderPaid", "PaidHandler")]  # fmt: skip
+    assert [n for k, n, s in found if k == "publisher"] == ["OrderPaid", "OrderFailed", "StockTaken"]
+    queues = [(n, s["durable"], s["exclusive"]) for k, n, s in found if k == "queue"]
+    assert queues == [("orders", True, False), ("", False, True)]
+    assert [(n, s["auto-ack"]) for k, n, s in found if k == "consumer" and s["technology"] == "rabbitmq"] == [("orders", True), (UNKNOWN_VALUE, False)]

@@ -225,6 +225,8 @@ def queue_items(graph: FlowGraph) -> tuple[QueueItem, ...]:
 
 def _label(q: Queues, block: Block) -> str:
     unit = q.unit(block)
+    if unit is None and block.kind == "publisher" and block.name == block.text("queue"):
+        return block.file.path.rpartition("/")[2].rpartition(".")[0]  # code that is not read as units: its file says who
     return block.text("function") if unit is None and block.text("function") not in {"", UNKNOWN_VALUE} else _unit(unit) if unit is not None else block.shown
 
 
