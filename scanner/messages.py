@@ -85,7 +85,7 @@ def _message(graph: FlowGraph, unit: UnitRef, event: Event, call: Call, by_class
         for value in graph.resolver.values(arg.value, unit, event.path):
             if value.kind == "object" and isinstance(value.ref, ClassRef):
                 known = graph.resolver.known(unit, event)
-                _join(graph, unit, event, [h for cls in _lineage(graph, value.ref) for h in by_class.get(cls.key, ())], known)
+                _join(graph, unit, event, [h for cls in lineage(graph, value.ref) for h in by_class.get(cls.key, ())], known)
 
 
 def _topic(graph: FlowGraph, unit: UnitRef, event: Event, call: Call, known: Known, by_name: dict[str, list[EntryPoint]]) -> None:
@@ -135,7 +135,7 @@ def _deferred(handler: UnitRef) -> bool:
     return handler.owner is not None and any(last_name(b).rpartition("\\")[2] in _DEFERRED for b in handler.owner.cls.bases)
 
 
-def _lineage(graph: FlowGraph, cls: ClassRef) -> list[ClassRef]:
+def lineage(graph: FlowGraph, cls: ClassRef) -> list[ClassRef]:
     """A class with its bases and interfaces in the program."""
     out, seen = [cls], {cls.key}
     for at in out:

@@ -184,3 +184,13 @@ def test_an_event_bus_is_told_by_detail_types_across_templates() -> None:
     assert [p.at.path for p in paid.publishers] == ["b/send.py", "c/send.py"]
     assert [p.at.path for p in cancelled.publishers] == ["c/send.py"]
     assert paid.redelivery == "186 in all (default)"
+
+
+def test_a_wrapper_hands_the_address_of_a_subscriber_on() -> None:
+    files = {
+        "core/http.py": "import requests\ndef send_request(method, url, data):\n    return requests.request(method, url, data=data, timeout=10)\n",
+        "hooks/transport.py": "from core.http import send_request\ndef send_webhook_using_http(target_url, message):\n    return send_request('POST', target_url, message)\n",
+        "erp/export.py": "from core.http import send_request\ndef export(order):\n    return send_request('POST', 'https://erp.example.com/orders', order)\n",
+    }
+    found = webhooks(files, "out")
+    assert [(w.name, w.at.path) for w in found] == [("send_webhook_using_http", "hooks/transport.py")]

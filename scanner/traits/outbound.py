@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from flowaudit.scanner.calls import place
-from flowaudit.scanner.facts import Location
+from flowaudit.scanner.facts import Call, Const, Expr, Location, Name
 from flowaudit.scanner.graph import FlowGraph, Site
 from flowaudit.scanner.program import UnitRef
 from flowaudit.scanner.traits.dead_ends import refused_redeliveries
@@ -39,34 +40,59 @@ def outbound(graph: FlowGraph) -> list[Outbound]:
     out: dict[str, Outbound] = {}
     refused = {r.unit.key for r in refused_redeliveries(graph)}
     for site in graph.sites:
-        if site.unit.path in graph.judged and site.unit.key not in out and _sends(site):
-            out[site.unit.key] = _item(graph, site, refused)
+        if site.unit.path not in graph.judged or site.effect == "read" or site.known.entry.kind != "http-client":
+            continue
+        address = next((e for p in site.known.symbol.url if (e := place(site.call, p)) is not None), None)
+        if site.system and not (isinstance(address, Name) and any(p.name == address.id for p in site.unit.unit.params)):
+            continue  # a wrapper's address may be one system's here and a subscriber's there
+        for unit, expr, at in _given(graph, site, address) if address is not None else ():
+            if unit.path in graph.judged and unit.key not in out and _sends(unit, expr, site):
+                out[unit.key] = _item(graph, site, unit, at, refused)
     return list(out.values())
 
 
-def _sends(site: Site) -> bool:
-    if site.system or site.effect == "read" or site.known.entry.kind != "http-client":
-        return False
-    address = next((e for p in site.known.symbol.url if (e := place(site.call, p)) is not None), None)
-    if address is None:
-        return False
+def _given(graph: FlowGraph, site: Site, address: Expr, depth: int = 2) -> Iterator[tuple[UnitRef, Expr, Location]]:
+    """The call itself, and the callers of a wrapper that hand its address on."""
+    todo: list[tuple[UnitRef, Expr, Location, int]] = [(site.unit, address, site.at(), 0)]
+    seen = {site.unit.key}
+    while todo and len(seen) < 60:
+        unit, expr, at, level = todo.pop(0)
+        yield unit, expr, at
+        names = [p.name for p in unit.unit.params]
+        if level >= depth or not isinstance(expr, Name) or expr.id not in names:
+            continue
+        for edge in graph.callers(unit):
+            call = edge.event.node if edge.event is not None else None
+            if edge.kind != "calls" or not isinstance(call, Call) or edge.tail.key in seen:
+                continue
+            handed = place(call, expr.id) or place(call, names.index(expr.id))
+            if handed is not None:
+                seen.add(edge.tail.key)
+                todo.append((edge.tail, handed, edge.at(), level + 1))
+
+
+def _sends(unit: UnitRef, address: Expr, site: Site) -> bool:
     spoken = words(address)
-    own = f"{site.unit.unit.name} {site.unit.owner.name if site.unit.owner is not None else ''} {site.unit.path}"
-    if _CHAT.search(f"{spoken} {own} {site.url}"):
+    if isinstance(address, Const):
         return False
-    last = spoken.split()[-1] if spoken.split() else ""
-    return bool(_SENDS.search(spoken)) or (bool(_SENDS.search(own)) and (bool(_ADDRESS.search(last)) or not site.url.startswith("http")))
+    own = f"{unit.unit.name} {unit.owner.name if unit.owner is not None else ''} {unit.path}"
+    url = "" if site.system else site.url
+    if _CHAT.search(f"{spoken} {own} {url}"):
+        return False
+    last = spoken.split()[-1].rpartition(".")[2] if spoken.split() else ""
+    given = bool(_ADDRESS.search(last)) or not (url.startswith("http") or spoken.startswith("http"))
+    return bool(_SENDS.search(spoken)) or (bool(_SENDS.search(own)) and given)
 
 
-def _item(graph: FlowGraph, site: Site, refused: set[str]) -> Outbound:
+def _item(graph: FlowGraph, site: Site, unit: UnitRef, at: Location, refused: set[str]) -> Outbound:
     guards = dict(guards_of(graph, [site]))
-    entry = graph.reached(site.unit, "background")
+    entry = graph.reached(unit, "background")
     again = guards.get("retry") == "present" or (entry is not None and dict(hop_guards(graph, entry)).get("retry") == "present")
     retries = "yes" if again else "none found" if guards.get("retry") == "absent" else "not known"
-    signs = any(event.kind == "call" and makes_mac(graph, unit, event) for unit in _near(graph, site.unit) for event in unit.flow.events)
+    signs = any(event.kind == "call" and makes_mac(graph, near, event) for near in _near(graph, unit) for event in near.flow.events)
     limit = {"present": "yes", "absent": "none"}.get(guards.get("timeout", ""), "not known")
-    dead = "its own guard turns the retry away" if site.unit.key in refused else "a failed delivery is lost" if retries == "none found" else ""
-    return Outbound(site.unit.unit.name or site.unit.path, site.at(), retries, "signed" if signs else "none found", limit, dead)
+    dead = "its own guard turns the retry away" if unit.key in refused else "a failed delivery is lost" if retries == "none found" else ""
+    return Outbound(unit.unit.name or unit.path, at, retries, "signed" if signs else "none found", limit, dead)
 
 
 def _near(graph: FlowGraph, unit: UnitRef) -> list[UnitRef]:

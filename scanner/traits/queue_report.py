@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from flowaudit.scanner.catalog import Entry
 from flowaudit.scanner.facts import UNKNOWN_VALUE, Alert, Location
 from flowaudit.scanner.graph import EntryPoint, FlowGraph
-from flowaudit.scanner.messages import published
-from flowaudit.scanner.program import UnitRef, last_name
+from flowaudit.scanner.messages import lineage, published
+from flowaudit.scanner.program import ClassRef, UnitRef, last_name
 from flowaudit.scanner.report import Party, QueueItem
 from flowaudit.scanner.traits.queues import Block, Queues, queues, spoken
 from flowaudit.scanner.traits.values import constants
 
-MOST = 60
+MOST = 400
 """Publishers and consumers of a queue that are listed."""
 _SOURCES = frozenset({"queue", "stream", "async", "rule", ""})
 _SHARED = frozenset({"eventbridge"})
@@ -131,12 +131,13 @@ class _Inventory:
         if routed:
             return routed
         named = self._named(entry)
-        if entry.kind == "consumer" and not named:
+        technology = self._technology(entry.platform)
+        own = {entry.unit.unit.name, f"{entry.unit.owner.name if entry.unit.owner else ''}.{entry.unit.name}"}
+        if entry.kind == "consumer" and not named and entry.name not in own:
             named = entry.name
         if named and (known := self.by_name.get(named)):
             return known
-        technology = self._technology(entry.platform)
-        name = named or f"{technology} (default queue)"
+        name = named or f"{technology} ({'default queue' if entry.kind == 'task' else 'no queue named in view'})"
         return [self.channel(f"entry {technology}|", name, technology, entry.at)]
 
     def _named(self, entry: EntryPoint) -> str:
@@ -152,8 +153,12 @@ class _Inventory:
         first = entry.unit.unit.params[0] if entry.unit.unit.params else None
         if first is None or first.annotation is None:
             return []
-        name = last_name(first.annotation).rpartition("\\")[2]
-        return [c for c in self.channels.values() if name and any(name == w.rpartition("\\")[2] for t in c.words for w in t.split())] if name else []
+        names = {last_name(first.annotation).rpartition("\\")[2]}
+        for value in self.graph.resolver.annotated(first.annotation, entry.unit):
+            if isinstance(value.ref, ClassRef):
+                for cls in lineage(self.graph, value.ref):
+                    names |= {cls.cls.name, *(last_name(b).rpartition("\\")[2] for b in cls.cls.bases)}
+        return [c for c in self.channels.values() if any(w.rpartition("\\")[2] in names for t in c.words for w in t.split())]
 
     def _technology(self, platform: str) -> str:
         head = platform.removesuffix("-python").removesuffix("-tasks").removesuffix("-jobs")

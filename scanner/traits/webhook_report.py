@@ -22,7 +22,7 @@ from flowaudit.scanner.traits.repetition import unguarded_effects
 from flowaudit.scanner.traits.subscriptions import Subscription, subscriptions
 from flowaudit.scanner.traits.verification import verdict_of
 from flowaudit.scanner.traits.vocabulary import PLATFORMS
-from flowaudit.scanner.traits.webhooks import Hook, hooks, system_of
+from flowaudit.scanner.traits.webhooks import Hook, hooks, inbound, system_of
 
 MOST = 40
 UNITS = 60
@@ -34,7 +34,7 @@ def webhook_items(graph: FlowGraph) -> tuple[WebhookItem, ...]:
     """Inbound and outbound webhooks of judged files."""
     found = {h.unit.key: h for h in hooks(graph)}
     for entry in graph.entries:
-        if entry.kind == "webhook" and entry.unit.path in graph.judged and entry.unit.key not in found and entry.unit.flow.events:
+        if entry.kind == "webhook" and entry.unit.path in graph.judged and entry.unit.key not in found and entry.unit.flow.events and inbound(entry):
             found[entry.unit.key] = Hook(entry.unit, entry.name, entry, entry.unit.flow.events[0], system_of(graph, entry.unit, entry.name))
     senders: dict[str, int] = {}
     for hook in found.values():

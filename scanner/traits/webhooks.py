@@ -64,7 +64,7 @@ def hooks(graph: FlowGraph) -> Iterator[Hook]:
     """All webhook handlers of judged files that use what they were sent, in order."""
     seen: set[str] = set()
     for entry in graph.entries:
-        if entry.unit.key in seen or entry.unit.path not in graph.judged or not _inbound(entry):
+        if entry.unit.key in seen or entry.unit.path not in graph.judged or not inbound(entry):
             continue
         seen.add(entry.unit.key)
         hook = _hook(graph, entry.unit, entry.name, entry)
@@ -91,7 +91,8 @@ def _by_name(unit: UnitRef) -> bool:
     return _reads_input(unit)
 
 
-def _inbound(entry: EntryPoint) -> bool:
+def inbound(entry: EntryPoint) -> bool:
+    """Whether a partner's server calls an entry point; the shop's own management of webhooks and pages for people are none."""
     unit = entry.unit
     words = f"{entry.name} {unit.unit.name} {unit.owner.name if unit.owner else ''}"
     if entry.kind not in {"webhook", "route", "hook"} or _PERSON.search(words):
