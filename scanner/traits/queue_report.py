@@ -104,10 +104,12 @@ class _Inventory:
         for entry in self.graph.entries:
             if entry.known is not None and entry.known.symbol.name.startswith("def ") and entry.name == entry.unit.unit.name:
                 continue  # a function that a platform calls: what it reads is not in view
-            if entry.kind not in {"consumer", "task"} or entry.unit.path not in self.graph.judged or entry.schedule is not None:
+            reads = entry.kind in {"consumer", "task"} or (entry.kind == "event" and entry.background)
+            if not reads or entry.unit.path not in self.graph.judged or entry.schedule is not None:
                 continue
             for found in self._of(entry):
-                own = next((b.name for b in found.consumers if b.at == entry.at and b.name), entry.name)
+                own = next((b.name for b in found.consumers if b.at == entry.at and b.name not in {"", UNKNOWN_VALUE}), entry.name)
+                own = _unit(entry.unit) if own == UNKNOWN_VALUE else own
                 found.read.setdefault(entry.at, Party(_cut(own), entry.at, _unit(entry.unit)))
                 for edge in self.graph.into.get(entry.unit.key, ()):
                     if edge.kind == "enqueues" and edge.tail.path in self.graph.judged:
@@ -133,7 +135,7 @@ class _Inventory:
         named = self._named(entry)
         technology = self._technology(entry.platform)
         own = {entry.unit.unit.name, f"{entry.unit.owner.name if entry.unit.owner else ''}.{entry.unit.name}"}
-        if entry.kind == "consumer" and not named and entry.name not in own:
+        if entry.kind in {"consumer", "event"} and not named and entry.name not in own:
             named = entry.name
         if named and (known := self.by_name.get(named)):
             return known

@@ -79,8 +79,9 @@ def _sender(hook: Hook) -> Entry | None:
     """The system that sends; a platform only where route or handler name it: its word in a folder is more often the platform that this code extends."""
     if hook.system is None or hook.system.id not in PLATFORMS:
         return hook.system
-    said = set(_PART.findall(f"{hook.name} {hook.unit.unit.name}".lower().replace("_", " ")))
-    return hook.system if said & {w.lower() for w in (hook.system.id, *hook.system.words)} and not hook.name.lower().startswith("woocommerce_api") else None
+    said = f"{hook.name} {hook.unit.unit.name}".lower()
+    names = "|".join(re.escape(w.lower()) for w in (hook.system.id, *hook.system.words))
+    return hook.system if re.search(rf"hooks?[/_-](?:{names})\b|\b(?:{names})[/_-]?(?:web)?hook", said) else None
 
 
 def below(graph: FlowGraph, unit: UnitRef) -> list[UnitRef]:
