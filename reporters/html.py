@@ -9,6 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from flowaudit.scanner.brief import page
 from flowaudit.scanner.brief.texts import specification
 from flowaudit.scanner.drawing.layout import draw, draw_unfolded
 from flowaudit.scanner.drawing.model import Drawing
@@ -57,7 +58,8 @@ def render(report: Report) -> str:
         "tags": _present(TAGS.items(), drawing.vectors), "losses": _losses(drawing),
         "systems": _systems(report, drawing), "pictures": _pictures(report), "entries": report.entries[:MOST_ENTRIES], "crowds": together(report),
         "messages": messages(report), "machines": [(machine, "") for machine in report.machines[:60]], "entry_kinds": _kinds(report),
-        "left_out": max(0, len(report.findings) - MOST), **_assets(),
+        "left_out": max(0, len(report.findings) - MOST), "brief": Markup(page.html(report)),  # noqa: S704 - markdown-it escaped it
+        **_assets(),
     }  # fmt: skip
     template = environment().get_template("index.html")
     data = _data(report, drawing, numbers)
@@ -79,7 +81,7 @@ def _assets() -> dict[str, Any]:
     light, dark = asset("light.css"), asset("dark.css")
     css = (
         f":root{{{light}}}@media (prefers-color-scheme:dark){{:root:not([data-theme=light]){{{dark}}}}}:root[data-theme=dark]{{{dark}}}"
-        f"{asset('page.css')}{asset('map.css')}@media print{{:root:root:root:root{{{light}}}}}"
+        f"{asset('page.css')}{asset('brief.css')}{asset('map.css')}@media print{{:root:root:root:root{{{light}}}}}"
     )
     js = asset("page.js")
     return {"css": Markup(css), "js": Markup(js), "script_hash": _hash(js), "style_hash": _hash(css)}  # noqa: S704 - our own files

@@ -92,7 +92,7 @@ class Job:
         if main is None or main.program == UNKNOWN_VALUE:
             return (self.schedule.name or self.command)[:80]
         before = ("", *main.words)
-        first = next((w for w, option in zip(main.words, before, strict=False) if w and not w.startswith("-") and not secret_option(option)), "")
+        first = next((w for w, option in zip(main.words, before, strict=False) if w and not w.startswith("-") and not secret_option(option or "")), "")
         program = main.program.rpartition("/")[2]
         return f"{program} {first.rpartition('/')[2] if first.startswith('/') else first}".strip()[:80]
 
