@@ -173,3 +173,23 @@ def test_a_state_machine_that_refuses_ends_a_jobs_loop() -> None:
     found = audit("transaction-boundary", {"src/CancelCommand.php": UPDATER.replace("GUARD", "")})
     assert lines(found) == [("transaction-boundary/batch", 7)]
     assert not audit("transaction-boundary", {"src/CancelCommand.php": UPDATER.replace("GUARD", "if ($machine->can('cancel')) ")})
+
+
+CRON = """<?xml version="1.0"?>
+<config><group id="default"><job name="j" instance="Acme\\Erp\\Cron\\Push" method="execute">
+<schedule>15 * * * *</schedule>
+</job></group></config>
+"""
+PUSH = "<?php\nnamespace Acme\\Erp\\Cron;\nclass {name} {{ public function execute() {{}} }}\n"
+
+
+def dangling(files: dict[str, str]) -> list[str]:
+    return [f.id for f in audit("schedule-fault", {"etc/crontab.xml": CRON, **files}) if f.variant == "dangling"]
+
+
+def test_a_cron_job_of_a_class_that_is_not_there() -> None:
+    assert dangling({"Cron/Pull.php": PUSH.format(name="Pull")}) == ["schedule-fault/dangling"]
+    assert not dangling({"Cron/Push.php": PUSH.format(name="Push")})
+    assert not dangling({"Model/Other.php": PUSH.format(name="Push").replace("Acme\\Erp", "Other\\Package")})  # the package is not here at all
+    virtual = '<config><virtualType name="Acme\\Erp\\Cron\\Push" type="Acme\\Erp\\Cron\\Pull"/></config>'
+    assert not dangling({"Cron/Pull.php": PUSH.format(name="Pull"), "etc/di.xml": virtual})

@@ -29,6 +29,9 @@ def dangling(graph: FlowGraph, job: Job) -> Missing | None:
     """The first target of a job that does not exist; None when all exist or cannot be told."""
     if job.schedule.target_kind == "task":
         return _task(graph, job)
+    named = _class(graph, job)
+    if named is not None:
+        return named
     address = _address(graph, job)
     if address is not None:
         return address
@@ -63,6 +66,21 @@ def _task(graph: FlowGraph, job: Job) -> Missing | None:
         "high",
         tuple(Step(e.at, "a task of the same name") for e in alike[:3]),
     )
+
+
+_MADE = ("\\Proxy", "\\Interceptor", "Factory")
+"""How the names of classes end that Magento writes itself."""
+
+
+def _class(graph: FlowGraph, job: Job) -> Missing | None:
+    """A class by its full name: others of its vendor's package are here, and it is not (nor does a container make it)."""
+    name = job.schedule.target.partition("::")[0].lstrip("\\")
+    if job.units or name.count("\\") < 2 or UNKNOWN_VALUE in name or name.endswith(_MADE):
+        return None
+    package = "\\".join(name.lower().split("\\")[:2]) + "\\"
+    if name.lower() in graph.program.php or name in graph.program.services or not any(known.startswith(package) for known in graph.program.php):
+        return None
+    return Missing(f"the schedule starts {name}, which does not exist in this repository", "medium")
 
 
 _CURL = frozenset({"-X", "-H", "-d", "-s", "-sS", "-fsS", "--header", "--data", "--request", "--fail", "-L", "-o"})
