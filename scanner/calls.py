@@ -236,9 +236,10 @@ class Calls:
         symbol = known.symbol
         if not symbol.unless and not symbol.only_if:
             return True
-        given = {f"{a.name}={a.value.value}" for a in call.args if a.name and isinstance(a.value, Const)} | {
-            f"{i}={a.value.value}" for i, a in enumerate(call.args) if isinstance(a.value, Const)
-        }
+        given = {f"{a.name or i}={a.value.value}" for i, a in enumerate(call.args) if isinstance(a.value, Const)}
+        for i, arg in enumerate(call.args):
+            if isinstance(arg.value, Table):
+                given |= {f"{i}.{p.key.value}={p.value.value}" for p in arg.value.pairs if isinstance(p.key, Const) and isinstance(p.value, Const)}
         return not given & set(symbol.unless) and (not symbol.only_if or bool(given & set(symbol.only_if)))
 
     def callers(self, unit: UnitRef) -> list[tuple[UnitRef, Event]]:

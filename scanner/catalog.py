@@ -91,8 +91,10 @@ class Symbol(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     stable: for key sources. region: it is used as a `with` region/decorator/callback.
     raises: options of the call that make it fail on a failed status (`--fail`, `raise_for_status`).
     files: for an entry named `def NAME`: globs of the paths in which a framework finds a function of that name (a "default" export counts as one).
-    kinds: for an entry that is registered under a name: what a name that fits a glob is instead of `value`, as "glob=kind".
-    unless: keyword arguments that change the meaning, as "name=value" (the symbol does not apply then); only_if: the opposite.
+    kinds: for an entry that is registered under a name: what a name that fits a glob is instead of `value`, as "glob=kind" ("page": a route that only a
+    signed-in person's browser asks for).
+    unless: arguments that change the meaning, as "name=value", "position=value" or "position.key=value" (the symbol does not apply then); only_if: the
+    opposite.
     """
 
     name: str

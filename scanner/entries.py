@@ -17,6 +17,10 @@ _WEBHOOK = re.compile(r"webhook|/hooks?(?:/|$)|callback|ipn\b|/notify|notificati
 """Words of routes and handlers that a partner calls, not a person."""
 
 
+PAGE = "page"
+"""What a catalogue entry calls a route that only a signed-in person's browser asks for, whatever its name says."""
+
+
 def find(graph: FlowGraph) -> Iterator[EntryPoint]:
     """All entry points that the code itself makes, by every means (`wired.find` has those that configuration makes)."""
     for unit in list(graph.program.units.values()):
@@ -44,13 +48,15 @@ def point(graph: FlowGraph, known: Known, unit: UnitRef, at: object, name: str, 
     """Make an entry point from a catalogue symbol; a route that a partner calls becomes a webhook (it is delivered again)."""
     symbol = known.symbol
     kind = symbol.value or "route"
+    told = False
     repeat, background, failure = symbol.repeat, symbol.background, symbol.failure
     for glob, _, other in (k.partition("=") for k in symbol.kinds):
         if fnmatch.fnmatchcase(name, glob):
-            kind = other
+            told = other == PAGE
+            kind = "route" if told else other
             repeat, background, failure = ("delivery", True, "redelivered") if other == "webhook" else ("user", False, "shown")
             break
-    if kind == "route" and called_back(name, unit):
+    if kind == "route" and not told and called_back(name, unit):
         kind, repeat, background, failure = "webhook", "delivery", True, "redelivered"
     if not repeat and kind in {"task", "consumer", "job"} and retried(unit, known, options):
         repeat = "retry"
@@ -104,7 +110,17 @@ def decorated(graph: FlowGraph, unit: UnitRef) -> Iterator[EntryPoint]:
             args = decorator.args if isinstance(decorator, Call) else ()
             options = {a.name or str(i): a.value for i, a in enumerate(args)}
             name = literal(args[0].value) if args and args[0].name is None else ""
-            yield point(graph, known, unit, decorator, name, options)
+            yield point(graph, known, unit, decorator, _prefixed(unit, decorator, name) if known.symbol.value == "route" else name, options)
+
+
+def _prefixed(unit: UnitRef, decorator: Expr, name: str) -> str:
+    """A route behind what its class's decorator puts in front: `@Controller('webhooks')` and `@Post('acme')`, Symfony's `#[Route]` on class and method."""
+    own = last_name(decorator.callee if isinstance(decorator, Call) else decorator)
+    for other in unit.owner.cls.decorators if unit.owner is not None and unit.unit.kind == "method" else ():
+        called = last_name(other.callee) if isinstance(other, Call) and other.args and other.args[0].name is None else ""
+        if isinstance(other, Call) and (called == own or called.endswith("Controller")) and (prefix := literal(other.args[0].value)):
+            return f"{prefix.rstrip('/')}/{name.lstrip('/')}".rstrip("/")
+    return name
 
 
 def decorator_symbol(graph: FlowGraph, unit: UnitRef, decorator: Expr) -> Known | None:

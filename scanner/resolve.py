@@ -40,6 +40,8 @@ _WRAPPERS = frozenset(
 )
 
 
+MAX_ELEMENTS = 40
+"""Elements of a list that a loop's variable may stand for."""
 _LOCATORS = frozenset({"get", "make", "resolve", "create", "app", "getInstance", "makeWith"})
 """Methods of containers that answer an object of the class that they are asked for (PSR-11's `get` and its kin)."""
 _BUILDERS = frozenset({"__construct"})
@@ -190,13 +192,32 @@ class Resolver:
     def _definition(self, event: Event, where: UnitRef) -> list[Value]:
         stmt = event.node
         if isinstance(stmt, Assign) and stmt.op == "for":
-            return rows.element(self, stmt.value, where)
+            return rows.element(self, stmt.value, where) or self._each(stmt.value, where, event.path)
         if not isinstance(stmt, Assign) or stmt.op not in {"=", "with", "part", "??="}:
             return []
         found = self.values(stmt.value, where, event.path)
         if stmt.op == "with":
             return [v for value in found for v in self._entered(value)]
         return list(found)
+
+    def _each(self, source: Expr, where: UnitRef, path: tuple[Branch, ...]) -> list[Value]:
+        """The elements of a list (in PHP also of a table) that a loop runs over, when it is written there or is what a method of the same object answers."""
+        own = isinstance(source, Call) and isinstance(source.callee, Attr) and isinstance(source.callee.base, Name) and source.callee.base.id == "self"
+        if not own and not isinstance(source, Items | Table):
+            return []
+        out: list[Value] = []
+        for value in self.values(source, where, path):
+            if value.kind == "expr" and isinstance(value.ref, tuple):
+                unit, literal = value.ref
+                parts = (
+                    [item.value for item in literal.items]
+                    if isinstance(literal, Items)
+                    else [pair.value for pair in literal.pairs]
+                    if isinstance(literal, Table) and where.language == "php"
+                    else []
+                )
+                out.extend(v for part in parts[:MAX_ELEMENTS] for v in self.values(part, unit))
+        return out
 
     def _entered(self, value: Value) -> list[Value]:
         """What `with x as y` binds: the context itself for clients, the yielded value for a generator."""

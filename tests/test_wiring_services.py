@@ -193,3 +193,30 @@ def test_a_cron_job_of_a_class_that_is_not_there() -> None:
     assert not dangling({"Model/Other.php": PUSH.format(name="Push").replace("Acme\\Erp", "Other\\Package")})  # the package is not here at all
     virtual = '<config><virtualType name="Acme\\Erp\\Cron\\Push" type="Acme\\Erp\\Cron\\Pull"/></config>'
     assert not dangling({"Cron/Pull.php": PUSH.format(name="Pull"), "etc/di.xml": virtual})
+
+
+AJAX = """<?php
+class Buttons {
+    private function handlers() { return ['shop_pay' => [$this, 'pay'], 'shop_cancel' => [$this, 'cancel']]; }
+    public function register() {
+        foreach ($this->handlers() as $action => $handler) { add_action('wp_ajax_' . $action, $handler); }
+        foreach ([[$this, 'ship']] as $handler) { add_action('woocommerce_order_status_completed', $handler); }
+        foreach ($this->all->handlers() as $handler) { add_action('init', $handler); }
+    }
+    public function pay() {}
+    public function cancel() {}
+    public function ship() {}
+    public function idle() {}
+}
+"""
+
+
+def test_handlers_that_a_loop_registers() -> None:
+    found = {(e.kind, e.unit.name) for e in graph_of({"buttons.php": AJAX}).entries}
+    assert found == {("route", "pay"), ("route", "cancel"), ("hook", "ship")}
+
+
+@pytest.mark.parametrize(("hook", "kind"), [("wp_ajax_shop_webhook_test", "route"), ("wp_ajax_nopriv_shop_webhook", "webhook"), ("woocommerce_api_shop", "webhook")])
+def test_what_a_signed_in_person_asks_for_is_no_webhook(hook: str, kind: str) -> None:
+    (entry,) = graph_of({"hooks.php": f"<?php\nadd_action('{hook}', 'shop_hook');\nfunction shop_hook() {{}}\n"}).entries
+    assert entry.kind == kind

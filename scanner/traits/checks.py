@@ -119,6 +119,8 @@ def _call_reads(graph: FlowGraph, unit: UnitRef, call: Call, event: Event | None
                 out |= _unit_reads(graph, target.unit, depth + 1)
     if isinstance(call.callee, Attr):
         out |= reads(graph, unit, call.callee.base, event, depth + 1) & {"stored", "dedupe", "lock"}
+    if name == "in_array" and len(call.args) > 1 and isinstance(call.args[1].value, Name):
+        out |= reads(graph, unit, call.args[1].value, event, depth + 1)
     for arg in call.args[:4]:
         if isinstance(arg.value, Attr | Call) and name in {
             "in_array",
@@ -212,6 +214,8 @@ def _checked_here(graph: FlowGraph, unit: UnitRef, event: Event) -> str:
             return "selected"
         if frame.kind == "try" and isinstance(node, Try) and any(_is_conflict(h) for h in node.handlers):
             return "conflict"
+    if _left_from_loop(graph, unit, event):
+        return "stored"
     for before in unit.flow.calls:
         if before.order >= event.order:
             break
@@ -241,6 +245,23 @@ def conflict_handled(graph: FlowGraph, unit: UnitRef, event: Event, depth: int =
     if depth >= 2:
         return False
     return any(conflict_handled(graph, e.tail, e.event, depth + 1) for e in graph.callers(unit)[:4] if e.event is not None)
+
+
+def _left_from_loop(graph: FlowGraph, unit: UnitRef, event: Event) -> bool:
+    """Whether a loop over stored records before an event leaves the unit when one of them says that this was done (`foreach (notes as note) if (...) return;`)."""
+    for leaving in unit.flow.events:
+        if leaving.order >= event.order:
+            return False
+        if leaving.kind not in {"return", "raise"} or len(leaving.guards) <= len(event.guards):
+            continue
+        here = {frame.number for frame in event.frames}
+        loop = next((f for f in leaving.frames if f.kind == "loop" and f.number not in here), None)
+        if loop is None or not isinstance(loop.node, Loop) or loop.node.kind != "for":
+            continue
+        around = {branch for index, branch in enumerate(leaving.path) if all(b[0] != loop.number for b in leaving.path[: index + 1])}
+        if around <= set(event.path) and "stored" in reads(graph, unit, loop.node.source, event):
+            return True
+    return False
 
 
 def _call_guards(graph: FlowGraph, unit: UnitRef, event: Event) -> str:

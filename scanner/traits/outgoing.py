@@ -108,8 +108,7 @@ def _says_after(graph: FlowGraph, cls: ClassRef) -> bool:
                     seen.add(base.ref.key)
                     todo.append(base.ref)
                 continue
-            known = graph.catalog.symbol(language, base.name)
-            if known is not None and known.symbol.role == "on-commit":
+            if any(known.symbol.role == "on-commit" for known in graph.catalog.meanings(language, base.name)):
                 return True
     return False
 

@@ -41,6 +41,8 @@ _BODY = frozenset(
     }
 )  # fmt: skip
 """Members of a request that hold what was sent."""
+_BODY_NAMES = frozenset({"body", "rawBody", "raw_body", "payload"})
+"""Parameters that a framework fills with what was sent (`@Body() body`)."""
 _GLOBALS = frozenset({"_POST", "_REQUEST", "_GET", "HTTP_RAW_POST_DATA"})
 _READERS = frozenset({"buffer", "getRawBody", "get_raw_body", "readBody", "readRawBody", "parseBody", "bodyParser"})
 _READ_METHODS = frozenset({"get", "head", "options", "list", "retrieve"})
@@ -192,7 +194,7 @@ def walk(expr: Expr, depth: int = 0) -> Iterator[Expr]:
 
 def reads_payload(unit: UnitRef, expr: Expr) -> bool:
     """Whether an expression reads the request's body or fields."""
-    annotated = {p.name for p in unit.unit.params if p.annotation is not None and _body_type(p.annotation)}
+    annotated = {p.name for p in unit.unit.params if (p.annotation is not None and _body_type(p.annotation)) or p.name in _BODY_NAMES}
     return any(is_payload(part) or (isinstance(part, Name) and part.id in annotated) for part in walk(expr))
 
 
@@ -213,6 +215,8 @@ def is_payload(expr: Expr) -> bool:
             return expr.id in _GLOBALS
         case Index(base=Name(id="event"), key=Const(value="body")):
             return True
+        case Index(base=Name(id=name), key=Const(value=str())):
+            return bool(REQUEST.match(name))  # a request that is read like a table (WP_REST_Request)
         case Call() if last_name(expr.callee) in _READERS and expr.args:
             return bool(REQUEST.match(last_name(expr.args[0].value))) or last_name(expr.args[0].value) == "event"
         case Call() if last_name(expr.callee) in {"file_get_contents", "fopen"}:
