@@ -141,7 +141,8 @@ def _finding(graph: FlowGraph, group: list[tuple[Site, Trait]]) -> Finding:
     confidence: Confidence = "high" if trait.sure and site.certainty == "sure" else "medium"
     if entry is not None and entry_label(entry) == "manual":
         confidence = "medium"
-    if entry is None and (site.unit.language == "shell" or _ASIDE.search(site.unit.path) or _SHOWN.search(site.unit.path)):
+    page = site.unit.path.endswith((".tsx", ".jsx")) and entry is not None and entry.kind == "schedule"  # a timer of the page
+    if (entry is None or page) and (site.unit.language == "shell" or _ASIDE.search(site.unit.path) or _SHOWN.search(site.unit.path)):
         confidence = "low"  # a script that nothing registers, or a page's own call that its reader sees fail
     return Finding(
         rule=RULE.id,

@@ -34,6 +34,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from flowaudit.scanner.facts import Attr, Index
 from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.graph import FlowGraph
 from flowaudit.scanner.program import UnitRef
@@ -43,7 +44,7 @@ from flowaudit.scanner.traits.records import Effect
 from flowaudit.scanner.traits.signatures import below, weak_signatures
 from flowaudit.scanner.traits.suspect import Suspect
 from flowaudit.scanner.traits.verification import Verdict, asks_secret, verdict_of
-from flowaudit.scanner.traits.webhooks import Hook, hooks, step_of
+from flowaudit.scanner.traits.webhooks import Hook, exprs, hooks, step_of, walk
 
 RULE = Rule(
     id="unverified-webhook",
@@ -58,6 +59,8 @@ LOOKED = (
     "decorators, guards, middleware and permissions around it",
     "asking the system for the object before acting",
 )
+_SIGNED = frozenset({"headers", "rawBody", "raw_body", "rawHeaders", "META"})
+"""Parts of a request without which no signature can be checked later."""
 _STORE = re.compile(r"webhook|event|notification|log|raw|inbox|payload", re.IGNORECASE)
 
 
@@ -80,7 +83,7 @@ def _missing(graph: FlowGraph, hook: Hook, verdict: Verdict) -> Iterator[Finding
     if not acts or verdict.outside:
         return
     if not verdict.checks:
-        if verdict.unknown:
+        if verdict.unknown or _signed_on(hook, acts):
             graph.count_unknown("webhook requests handed to code that could not be followed")
             return
         yield _unchecked(hook, acts)
@@ -143,6 +146,19 @@ def _does(effect: Effect | None) -> str:
             return f"writes to {effect.subject}"
         case _:
             return f"changes {record}"
+
+
+def _signed_on(hook: Hook, acts: list[tuple[Event, Effect | None]]) -> bool:
+    """Whether all that happens is that the request goes into a queue together with what its signature is made of: whoever takes it there can check."""
+    if any(effect is None or effect.kind != "enqueue" for _, effect in acts):
+        return False
+    for event in hook.unit.flow.events:
+        for expr in exprs(event):
+            parts = list(walk(expr))
+            asked = {id(part.base) for part in parts if isinstance(part, Attr | Index)}  # one header read is no header handed on
+            if any(isinstance(part, Attr) and part.name in _SIGNED and id(part) not in asked for part in parts):
+                return True
+    return False
 
 
 def _only_stores(effect: Effect | None) -> bool:

@@ -93,6 +93,7 @@ class Symbol(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     files: for an entry named `def NAME`: globs of the paths in which a framework finds a function of that name (a "default" export counts as one).
     kinds: for an entry that is registered under a name: what a name that fits a glob is instead of `value`, as "glob=kind" ("page": a route that only a
     signed-in person's browser asks for).
+    after_commit: jobs of this class are sent when the transaction is committed.
     unless: arguments that change the meaning, as "name=value", "position=value" or "position.key=value" (the symbol does not apply then); only_if: the
     opposite.
     """
@@ -127,6 +128,7 @@ class Symbol(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     raises: tuple[str | int, ...] = ()
     files: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
+    after_commit: bool = False
     unless: tuple[str, ...] = ()
     only_if: tuple[str, ...] = ()
     note: str = ""

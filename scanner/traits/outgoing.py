@@ -108,7 +108,8 @@ def _says_after(graph: FlowGraph, cls: ClassRef) -> bool:
                     seen.add(base.ref.key)
                     todo.append(base.ref)
                 continue
-            if any(known.symbol.role == "on-commit" for known in graph.catalog.meanings(language, base.name)):
+            known = graph.catalog.symbol(language, base.name)
+            if known is not None and (known.symbol.role == "on-commit" or known.symbol.after_commit):
                 return True
     return False
 

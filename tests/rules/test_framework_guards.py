@@ -279,3 +279,34 @@ def test_signatures_of_javascript_webhooks(framework: str) -> None:
     path, code, expected = ROUTES[framework]
     head = "import { PrismaClient } from '@prisma/client';\nconst prisma = new PrismaClient();\n"
     assert fires(WEBHOOK, {path: head + code}) is expected
+
+
+FORWARD = """import express from 'express';
+import { Queue } from 'bullmq';
+const queue = new Queue('payments');
+const app = express();
+app.post('/webhooks/acme', async (req, res) => {
+  await queue.add('event', DATA);
+  res.sendStatus(200);
+});
+"""
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ("{ order: req.body.order }", True),
+        ("{ order: req.body.order, kind: req.headers['x-event'] }", True),
+        ("{ data: req.body, rawData: req.rawBody, headers: req.headers }", False),
+    ],
+)
+def test_a_request_that_goes_on_with_its_signature(data: str, expected: bool) -> None:
+    assert fires(WEBHOOK, {"hooks.ts": FORWARD.replace("DATA", data)}) is expected
+
+
+POLL = "import axios from 'axios';\nexport function Poll() {\n  setInterval(() => { axios.get('https://api.example.com/v'); }, 5000);\n  return null;\n}\n"
+
+
+def test_a_pages_timer_is_no_job() -> None:
+    assert not fires("missing-timeout", {"components/Poll.tsx": POLL, "server.ts": "import express from 'express';\nconst app = express();\napp.get('/', (q, r) => r.send(''));\n"})
+    assert fires("missing-timeout", {"jobs/poll.ts": POLL})
