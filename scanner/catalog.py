@@ -80,8 +80,7 @@ class Symbol(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     counts: what an `attempts` value counts (3 retries are 4 attempts). A key of a table may also be written as a constant: "2.TIMEOUT" also means
     `RequestOptions::TIMEOUT => 5`. For `configure` symbols that set one option a call (curl_setopt), the places are the option's names.
     value: what the name itself says (a log level, an HTTP verb, an entry kind, "unlimited", "zero"; "process": a `configure` symbol sets it for the
-    whole process, and the place "=" is what is assigned to the name).
-    instance: class of the result; "@row" and its like: see scanner/rows.py.
+    whole process, and the place "=" is what is assigned to the name). instance: class of the result; "@row" and its like: see scanner/rows.py.
     handler: where a handler, wrapped function or adapter is found; for an entry that is a base class, the methods that the framework calls.
     limit: default limit of this very call in seconds when it differs from the entry's. receivers: for `?.name`.
     topic: also where a record call says which kind of row it works on. record/stage: what it is about.
@@ -92,10 +91,8 @@ class Symbol(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     raises: options of the call that make it fail on a failed status (`--fail`, `raise_for_status`).
     files: for an entry named `def NAME`: globs of the paths in which a framework finds a function of that name (a "default" export counts as one).
     kinds: for an entry that is registered under a name: what a name that fits a glob is instead of `value`, as "glob=kind" ("page": a route that only a
-    signed-in person's browser asks for).
-    after_commit: jobs of this class are sent when the transaction is committed.
-    unless: arguments that change the meaning, as "name=value", "position=value" or "position.key=value" (the symbol does not apply then); only_if: the
-    opposite.
+    signed-in person's browser asks for). after_commit: jobs of this class are sent when the transaction is committed.
+    unless: arguments that change the meaning, as "name=value", "position=value" or "position.key=value" (it does not apply then); only_if: the opposite.
     """
 
     name: str
@@ -462,8 +459,7 @@ def read_entry(name: str, data: bytes) -> Entry:
 
 
 _STRUCTS: tuple[type[msgspec.Struct], ...] = (Symbol, Timeouts, Retries, Version, Webhook, Idempotency, Package, Value, Vocabulary, Entry)
-_OLD = 30 * 86_400
-"""Seconds after which a compiled catalogue of another version is removed."""
+_OLD = 30 * 86_400  # seconds after which a compiled catalogue of another version is removed
 
 
 def entries(items: list[tuple[str, bytes]], place: Path | None) -> list[Entry]:
