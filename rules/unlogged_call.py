@@ -40,9 +40,9 @@ from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.flow.failure import Caught, caught
 from flowaudit.scanner.flow.uses import mentions
 from flowaudit.scanner.graph import Edge, FlowGraph, Site
-from flowaudit.scanner.program import UnitRef, last_name
+from flowaudit.scanner.program import UnitRef, dotted, last_name
 from flowaudit.scanner.rule import Confidence, Finding, Rule, Step
-from flowaudit.scanner.traits.boundary import Boundary, boundary_of, harmless
+from flowaudit.scanner.traits.boundary import BEST_EFFORT, Boundary, boundary_of, harmless
 from flowaudit.scanner.traits.exposure import entry_label, lowered
 from flowaudit.scanner.traits.logtrace import (
     binds_context,
@@ -60,6 +60,7 @@ from flowaudit.scanner.traits.logtrace import (
 )
 from flowaudit.scanner.traits.records import effects_in
 from flowaudit.scanner.traits.silent_failures import silent_failure
+from flowaudit.scanner.traits.swallow import foreign
 from flowaudit.scanner.traits.transaction import transaction_around
 
 RULE = Rule(
@@ -219,7 +220,7 @@ def _handlers(graph: FlowGraph, unit: UnitRef) -> Iterator[Finding]:
             continue
         if lines and found.broad and not found.raises:
             yield from _no_cause(graph, unit, found, lines, boundary)
-        if lines and not found.raises:
+        if lines and not found.raises and foreign(graph, unit, found):
             yield from _no_identity(graph, unit, found, lines, boundary)
         if stored and found.raises:
             yield from _rolled_back(graph, unit, found)
@@ -242,7 +243,10 @@ def _passed_over(graph: FlowGraph, unit: UnitRef, found: Caught, boundary: Bound
 
 
 def _matters(graph: FlowGraph, unit: UnitRef, boundary: Boundary) -> bool:
-    """Background flows, and writes that an order depends on."""
+    """Background flows, and writes that an order depends on; not steps that may fail without harm."""
+    call = boundary.event.node
+    if isinstance(call, Call) and BEST_EFFORT.search(dotted(call.callee)):
+        return False
     if graph.reached(unit, "background") is not None:
         return True
     return boundary.writes and (boundary.stage in _ORDER_STAGES or boundary.kind == "record") and graph.reached(unit) is not None

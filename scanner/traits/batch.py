@@ -51,7 +51,8 @@ def _suspect(graph: FlowGraph, unit: UnitRef, entry: EntryPoint, loop: Loop, eve
     what = target or "record"
     again = " and fails again at each run" if entry.kind in {"schedule", "command"} else ""
     outer = any(held(f) for f in event.frames)
-    confidence: Confidence = "medium" if _stored(graph, unit, loop, event) else "low"
+    watched = entry.kind == "command"  # whoever starts it sees it end, and starts it again
+    confidence: Confidence = "medium" if _stored(graph, unit, loop, event) and not watched else "low"
     return Suspect(
         Step(unit.at(event), f"a failure here ends the loop over {last_name(loop.source) or dotted(loop.source) or what}"),
         f"one {what} for which {name} fails ends the loop: every later one is left undone{again}"

@@ -6,6 +6,7 @@ import re
 from typing import Literal
 
 from flowaudit.scanner.facts import Assign, Attr, Call, Choice, Expr, Index, Name, Op, Return, Text
+from flowaudit.scanner.flow.uses import walk
 from flowaudit.scanner.graph import FlowGraph, Site
 from flowaudit.scanner.program import UnitRef, last_name
 from flowaudit.scanner.traits.spoken import words
@@ -45,7 +46,7 @@ def _find(graph: FlowGraph, site: Site) -> tuple[State, UnitRef | None, Expr | N
             state = stability(graph, unit, expr)
             if state != "absent":
                 return state, unit, expr
-    text = " ".join(words(a.value) + " " + _keys(graph, site, a.value) + " " + (a.name or "") for a in site.call.args)
+    text = " ".join(words(a.value) + " " + _keys(graph, site, a.value) + " " + (a.name or "") + " " + _made_of(site, a.value) for a in site.call.args)
     said = {_flat(w) for w in re.findall(r"[\w-]+", text)}
     if said & {_flat(n.rpartition(".")[2]) for n in names} or any(_flat(n) in w for n in NAMES for w in said):
         return "stable", None, None
@@ -74,6 +75,20 @@ def _keys(graph: FlowGraph, site: Site, expr: Expr) -> str:
             node = event.node
             if event.kind == "assign" and isinstance(node, Assign) and isinstance(node.target, Index | Attr) and last_name(node.target.base) == expr.id:
                 out.append(words(node.target.key) if isinstance(node.target, Index) else node.target.name)
+    return " ".join(out)
+
+
+def _made_of(site: Site, expr: Expr, depth: int = 0) -> str:
+    """The names of what went into an argument before the call, through local names and the calls that made them (`Request(client_reference=...)`)."""
+    if depth > 4:
+        return ""
+    out: list[str] = []
+    for part in walk(expr):
+        if isinstance(part, Name):
+            made = [e.node.value for e in site.unit.flow.assigns.get(part.id, ())[-4:] if isinstance(e.node, Assign) and e.order < site.event.order]
+            out.extend(_made_of(site, value, depth + 1) for value in made if not any(p is site.call or p is expr for p in walk(value)))
+        elif isinstance(part, Call):
+            out.extend(a.name for a in part.args if a.name)
     return " ".join(out)
 
 

@@ -53,3 +53,34 @@ def test_an_empty_handler_that_the_answer_depends_on() -> None:
 )
 def test_a_word_somewhere(given: dict[str, str]) -> None:
     assert ids(**given) == []
+
+
+LINE = """
+import logging
+import requests
+from celery import shared_task
+class Refused(Exception):
+    pass
+logger = logging.getLogger(__name__)
+@shared_task
+def export(order):
+    try:
+        {call}
+    except {kind} as error:
+        logger.error("failed: %s", error)
+"""
+POST = "requests.post('https://erp.example.com/orders', json={}, timeout=5).raise_for_status()"
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "expected"),
+    [
+        (POST, "requests.RequestException", ["unlogged-call/no-identity"]),
+        (POST, "Refused", []),  # the shop's own refusal: whoever asked is told
+        ("analytics.report(order)", "Exception", []),  # a step that may fail without harm
+    ],
+)
+def test_which_lines_must_name_the_record(call: str, kind: str, expected: list[str]) -> None:
+    helper = f"class analytics:\n    @staticmethod\n    def report(order):\n        {POST}\n"
+    code = LINE.format(call=call, kind=kind).replace("logger = ", "import requests\n" + helper + "logger = ")
+    assert [f.id for f in audit("unlogged-call", {"shop/tasks.py": code})] == expected
