@@ -16,7 +16,7 @@ from flowaudit.scanner.harvest.limit_words import split
 from flowaudit.scanner.traits.queues import Block, queues
 from flowaudit.scanner.wired import FUNCTIONS
 
-_ASIDE = re.compile(r"(?:^|[/_.-])(?:dev|devel|development|local|tests?|testing|ci|debug|xdebug|examples?|samples?|demo|e2e|dist)(?:[/_.-]|$)", re.IGNORECASE)
+_ASIDE = re.compile(r"(?:^|[/_.-])(?:dev|devel|development|(?<!usr/)local|tests?|testing|ci|debug|xdebug|examples?|samples?|demo|e2e|dist)(?:[/_.-]|$)", re.IGNORECASE)
 """Files that no customer's request passes."""
 _PROTOCOLS = {"fastcgi": "php", "uwsgi": "python"}
 _WORDS = re.compile(r"[a-z0-9]+")

@@ -73,6 +73,11 @@ def test_no_word_where_the_ladder_fits_or_is_not_known(files: dict[str, str]) ->
     assert inversions(files) == []
 
 
+def test_usr_local_is_no_folder_of_developers() -> None:
+    assert len(inversions({"nginx/site.conf": NGINX.format(more=""), "image/usr/local/etc/php/php.ini": "max_execution_time = 300\n"})) == 1
+    assert inversions({"nginx/site.conf": NGINX.format(more=""), "docker/local/php.ini": "max_execution_time = 300\n"}) == []
+
+
 def test_several_proxies_before_one_server_are_one_finding() -> None:
     found = inversions({
         "nginx/a.conf": NGINX.format(more="    fastcgi_read_timeout 100;\n"), "nginx/b.conf": NGINX.format(more="    fastcgi_read_timeout 120;\n"),
