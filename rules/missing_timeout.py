@@ -208,7 +208,7 @@ def _behind(graph: FlowGraph, found: Behind) -> Finding:
         variant="inversion",
         at=first.at,
         message=f"{first.what} waits {limit:g} s{' (its default)' if first.defaulted else ''} for {server.what}, which may work for {inner:g} s ({server.setting}): "
-        "a checkout that takes longer is answered with a gateway error while it goes on, and the customer tries again.",
+        "a request that takes longer is answered with a gateway error while it goes on, and the customer tries again.",
         confidence="high" if found.server.wall and not first.defaulted else "medium",
         vector="duplicated",
         key=f"{first.setting}|{server.setting}|inversion",

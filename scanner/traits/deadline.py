@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from flowaudit.scanner.facts import Expr
 from flowaudit.scanner.graph import EntryPoint, FlowGraph, Site
 from flowaudit.scanner.program import UnitRef, last_name
-from flowaudit.scanner.traits.ladder import Rung, around_requests, around_workers
+from flowaudit.scanner.traits.ladder import Rung, around_queue, around_requests, around_workers
 from flowaudit.scanner.traits.retry import UNLIMITED, Policy, around, client_policy
 from flowaudit.scanner.traits.timeout import timeout_of
 from flowaudit.scanner.traits.values import constants
@@ -34,10 +34,10 @@ class Inversion:
 
 
 def waiters(graph: FlowGraph, entry: EntryPoint) -> list[Rung]:
-    """What waits for an entry point, from the outside in: the sender, proxy and server, the function or worker, its own option or field."""
+    """What waits for an entry point, from the outside in: the sender, proxy and server, the queue, the function or worker, its own option or field."""
     own = _own(graph, entry)
     outer = [sender] if entry.kind == "webhook" and (sender := _sender(graph, entry)) is not None else []
-    return [*outer, *around_requests(graph, entry), *(around_workers(graph, entry) if not own else []), *own]
+    return [*outer, *around_requests(graph, entry), *around_queue(graph, entry), *(around_workers(graph, entry) if not own else []), *own]
 
 
 def _own(graph: FlowGraph, entry: EntryPoint) -> list[Rung]:

@@ -16,7 +16,9 @@ from flowaudit.scanner.harvest.limit_words import split
 from flowaudit.scanner.traits.queues import Block, queues
 from flowaudit.scanner.wired import FUNCTIONS
 
-_ASIDE = re.compile(r"(?:^|[/_.-])(?:dev|devel|development|(?<!usr/)local|tests?|testing|ci|debug|xdebug|examples?|samples?|demo|e2e|dist)(?:[/_.-]|$)", re.IGNORECASE)
+_ASIDE = re.compile(
+    r"(?:^|[/_.-])(?:dev|devel|development|(?<!usr/)local|tests?|testing|ci|debug|xdebug|examples?|samples?|demo|e2e|dist)(?:[/_.-]|$)", re.IGNORECASE
+)
 """Files that no customer's request passes."""
 _PROTOCOLS = {"fastcgi": "php", "uwsgi": "python"}
 _WORDS = re.compile(r"[a-z0-9]+")
@@ -172,6 +174,30 @@ def around_requests(graph: FlowGraph, entry: EntryPoint) -> list[Rung]:
     return [*(part.rung for part in (proxy, server) if part is not None), *([own] if own is not None else [])]
 
 
+def around_queue(graph: FlowGraph, entry: EntryPoint) -> list[Rung]:
+    """After what time a message is handed to another worker, when only one queue can be meant."""
+    if entry.kind not in {"task", "consumer"}:
+        return []
+    every = queues(graph).known("queue")
+    own = functions(graph).get(entry.unit.key, [])
+    found = [b for c in own for b in every if (b.form, b.domain, b.name) == (c.form, c.domain, c.text("queue"))]
+    if not own:
+        forms = _forms(entry)
+        found = [b for b in every if b.form in forms and "visibility" in b.settings]
+    if len({b.value("visibility") for b in found}) != 1:
+        return []
+    seconds = found[0].number("visibility")
+    if not seconds:
+        return []
+    at = found[0].settings["visibility"]
+    return [Rung(seconds, "the queue, which hands the message to another worker,", at.at, "", found[0].value("from-env") is True)]
+
+
+def _forms(entry: EntryPoint) -> set[str]:
+    """The formats of settings that speak of an entry point's technology."""
+    return {entry.platform.partition("-")[0], entry.known.symbol.name.partition(".")[0] if entry.known is not None else ""} - {""}
+
+
 def around_workers(graph: FlowGraph, entry: EntryPoint) -> list[Rung]:
     """What ends a job or a function that works too long: the setting of all workers of its technology, or of the function that it is."""
     if entry.kind not in {"task", "consumer", "webhook", "route", "schedule"}:
@@ -181,7 +207,7 @@ def around_workers(graph: FlowGraph, entry: EntryPoint) -> list[Rung]:
         return out
     if entry.kind not in {"task", "consumer"}:
         return []
-    forms = {entry.platform.partition("-")[0], entry.known.symbol.name.partition(".")[0] if entry.known is not None else ""} - {""}
+    forms = _forms(entry)
     every = [b for kind in ("broker", "consumer", "queue") for b in queues(graph).known(kind) if b.form in forms]
     found = [(b, key) for b in every for key in ("limit", "limit-default") if key in b.settings]
     if len({b.value(key) for b, key in found}) != 1:

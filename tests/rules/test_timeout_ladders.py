@@ -199,3 +199,16 @@ def test_a_route_says_how_long_it_may_run(limit: str) -> None:
     assert "allows 30 s" in found.message
     assert inversions({"app/api/orders/route.ts": code.format(limit, 20000)}) == []
     assert inversions({"app/api/orders/route.ts": code.format(limit.replace("30", "LIMIT"), 45000)}) == []
+
+
+def test_a_queue_hands_the_message_on_before_the_call_ends() -> None:
+    queue = "  OrderQueue:\n    Type: AWS::SQS::Queue\n    Properties:\n      VisibilityTimeout: {0}\n"
+    files = {"template.yaml": SAM.format(timeout=60, event=SQS) + queue.format(30), "src/orders/main.py": HANDLER.format(45)}
+    (found,) = inversions(files)
+    assert "hands the message to another worker, allows 30 s" in found.message
+    assert inversions({**files, "template.yaml": SAM.format(timeout=60, event=SQS) + queue.format(360)}) == []
+    job = "<?php\nnamespace App\\Jobs;\nuse Illuminate\\Contracts\\Queue\\ShouldQueue;\nuse Illuminate\\Support\\Facades\\Http;\nclass ExportOrder implements ShouldQueue {\n  public $tries = 3;\n  public function handle() {\n    Http::timeout(120)->post('https://erp.example.com/orders', []);\n  }\n}\n"
+    settings = "<?php\nreturn ['default' => 'redis', 'connections' => ['redis' => ['driver' => 'redis', 'retry_after' => {0}]]];\n"
+    (found,) = inversions({"app/Jobs/ExportOrder.php": job, "config/queue.php": settings.replace("{0}", "90")})
+    assert (found.at.line, "90 s" in found.message) == (8, True)
+    assert inversions({"app/Jobs/ExportOrder.php": job, "config/queue.php": settings.replace("{0}", "300")}) == []
