@@ -6,7 +6,7 @@ from flowaudit.scanner.brief import story
 from flowaudit.scanner.brief.markdown import cut, spot, table, text
 from flowaudit.scanner.brief.story import Size
 from flowaudit.scanner.brief.words import HARMS, count, hours, plain
-from flowaudit.scanner.report import Report, WorkItem
+from flowaudit.scanner.report import MapEdge, Report, WorkItem
 
 HEAD = (">No", "Work item", "Orders are", ">Impact", ">Likelihood", "Effort", ">Places", ">Priority")
 _GUARDS = ("timeout", "retry", "idempotency", "log")
@@ -23,7 +23,7 @@ def fixes(report: Report, numbers: dict[str, int], size: Size) -> list[str]:
     )
     parts = [*_map(report, numbers, size), "## The fix list", intro]
     for effort, heading, words in (
-        ("quick win", "Quick wins", "Small changes in few places, up to half a day or so each; for this week."),
+        ("quick win", "Quick wins", "Small changes in few places; for this week and the next."),
         ("structural", "Structural improvements", "Changes of how a flow works (a table, a state, a second process); to be planned."),
     ):
         chosen = [item for item in report.work if item.effort == effort]
@@ -56,14 +56,19 @@ def _map(report: Report, numbers: dict[str, int], size: Size) -> list[str]:
     edges.sort(key=lambda pair: (-max(places[mark] for mark in pair[1]), -len(pair[1]), pair[0].tail, pair[0].head, pair[0].kind))
     if not edges:
         return []
+    groups: dict[tuple[str, tuple[tuple[str, str], ...], tuple[int, ...]], list[MapEdge]] = {}
+    for edge, marks in edges:
+        groups.setdefault((edge.head, edge.guards, tuple(sorted({of[mark] for mark in marks if mark in of}))), []).append(edge)
     rows = []
-    for edge, marks in edges[: size.mapped]:
-        guards = dict(edge.guards)
-        items = sorted({of[mark] for mark in marks if mark in of})
+    for (head, found, items), alike in list(groups.items())[: size.mapped]:
+        guards = dict(found)
         cells = [_STATES.get(guards.get(name, ""), "") for name in _GUARDS]
-        ends = [text(cut(plain(labels[end]), 60)) for end in (edge.tail, edge.head)]
-        rows.append((*ends, *cells, ", ".join(map(str, items[:6])), spot(edge.at) if edge.at else ""))
-    words = "The connections on the way of an order that carry findings, worst first. The whole way, drawn, is in index.html and map.svg."
-    if len(edges) > size.mapped:
-        words += f" {count(len(edges) - size.mapped, 'more connection carries', 'more connections carry')} findings of the same or a lower rank."
+        tail = text(cut(plain(labels[alike[0].tail]), 60)) + (f" and {len(alike) - 1} more" if len(alike) > 1 else "")
+        where = alike[0].at
+        shown = ", ".join(map(str, items[:6]))
+        rows.append((tail, text(cut(plain(labels[head]), 60)), *cells, shown, spot(where) if where else ""))
+    words = "The connections on the way of an order that carry findings, worst first; those with the same end and findings stand together."
+    words += " The whole way, drawn, is in index.html and map.svg."
+    if len(groups) > size.mapped:
+        words += f" {count(len(groups) - size.mapped, 'more carries', 'more carry')} findings of the same or a lower rank."
     return ["## The failure map", words, table(("From", "To", "Time limit", "Retry", "Safe to repeat", "Log", "Work items", "Where"), rows)]
