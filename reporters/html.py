@@ -14,11 +14,12 @@ from flowaudit.scanner.brief.texts import specification
 from flowaudit.scanner.drawing.layout import draw, draw_unfolded
 from flowaudit.scanner.drawing.model import Drawing
 from flowaudit.scanner.drawing.paint import Words, asset, count, environment, paint
+from flowaudit.scanner.drawing.states import draw_states
 from flowaudit.scanner.drawing.timeline import timelines
 from flowaudit.scanner.drawing.views import messages, together
 from flowaudit.scanner.drawing.words import EDGES, GRADES, GUARDS, LETTERS, LEVELS, MEANING, PLURALS, STAGES, STATES, TAGS, VECTORS
 from flowaudit.scanner.facts import Location
-from flowaudit.scanner.report import Ranked, Report, WorkItem
+from flowaudit.scanner.report import Ranked, Report, StateMachine, WorkItem
 
 NAME = "html"
 EXTENSION = "html"
@@ -28,6 +29,8 @@ BYTES = 2_900_000
 MOST = 3_000
 """Findings in the list."""
 MOST_ENTRIES = 600
+MOST_PICTURES = 12
+"""State machines that are drawn; the others have their table."""
 MOST_PARTS = 500_000
 """Bytes of the pictures that folded groups unfold into; groups for which there is no room are listed by name."""
 Spots = dict[str, list[tuple[str, str]]]
@@ -57,7 +60,7 @@ def render(report: Report) -> str:
         "vectors": _present(((k, v[0]) for k, v in VECTORS.items()), (i.finding.vector for i in report.findings)), "stages": _stages(report, drawing),
         "tags": _present(TAGS.items(), drawing.vectors), "losses": _losses(drawing),
         "systems": _systems(report, drawing), "pictures": _pictures(report), "entries": report.entries[:MOST_ENTRIES], "crowds": together(report),
-        "messages": messages(report), "machines": [(machine, "") for machine in report.machines[:60]], "entry_kinds": _kinds(report),
+        "messages": messages(report), "machines": _machines(report), "entry_kinds": _kinds(report),
         "left_out": max(0, len(report.findings) - MOST), "brief": Markup(page.html(report)),  # noqa: S704 - markdown-it escaped it
         **_assets(),
     }  # fmt: skip
@@ -267,6 +270,15 @@ def _pictures(report: Report) -> list[tuple[str, Markup]]:
     marked = {(item.finding.at.path, item.finding.at.start) for item in report.findings}
     template = environment().get_template("timeline.svg")
     return [(t.name, Markup(template.render(t=t))) for t in timelines(report.schedules, marked)]  # noqa: S704 - the template escaped it
+
+
+def _machines(report: Report) -> list[tuple[StateMachine, Markup]]:
+    out = []
+    for number, machine in enumerate(report.machines[:60]):
+        picture = draw_states(machine) if number < MOST_PICTURES else None
+        name = f"States of {machine.record}.{machine.field}; the table below says the same in words"
+        out.append((machine, paint(picture, (), prefix=f"m{number}", still=name) if picture else Markup("")))
+    return out
 
 
 # ---- what the script needs -------------------------------------------------------------------------------------------------------

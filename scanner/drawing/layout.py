@@ -46,6 +46,11 @@ def draw(report: Report, limit: int | None = LIMIT) -> Drawing:
     return _Layout(boxes, wires, len(report.nodes)).drawing()
 
 
+def draw_boxes(boxes: list[Box], wires: list[Line]) -> Drawing:
+    """A drawing of any boxes and lines."""
+    return _Layout(boxes, wires, len(boxes)).drawing()
+
+
 def draw_unfolded(report: Report, drawing: Drawing, group: Box) -> Drawing:
     """The members of one group of the drawing with what they are connected with."""
     boxes, wires = unfolded(report.nodes, report.edges, drawing.boxes, group)

@@ -81,11 +81,11 @@ def count(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"
 
 
-def paint(drawing: Drawing, findings: Iterable[Ranked], title: str = "", standalone: bool = False, prefix: str = "") -> Markup:
+def paint(drawing: Drawing, findings: Iterable[Ranked], title: str = "", standalone: bool = False, prefix: str = "", still: str = "") -> Markup:
     """The picture as SVG text, safe to stand in HTML. `standalone` adds size, title, style sheet, background and legend, for a file of its own;
-    the ids of several pictures in one page begin with a `prefix` each."""
+    the ids of several pictures in one page begin with a `prefix` each; `still` is the name of a picture in which nothing can be chosen."""
     template = environment().get_template("map.svg")
     # office programs and many viewers know style sheets, but no variables in them
     css = Markup(re.sub(r"var\(--(\w+)\)", lambda found: colours()[found[1]], asset("map.css"))) if standalone else ""  # noqa: S704 - our own file
-    text = template.render(d=drawing, words=Words(drawing, findings), standalone=standalone, title=title, css=css, prefix=prefix, legend=legend(drawing))
+    text = template.render(d=drawing, words=Words(drawing, findings), standalone=standalone, title=title, css=css, prefix=prefix, still=still, legend=legend(drawing))
     return Markup(text)  # noqa: S704 - the template escaped every value

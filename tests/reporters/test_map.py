@@ -23,7 +23,8 @@ from flowaudit.scanner.drawing.fold import fold
 from flowaudit.scanner.drawing.layout import draw, draw_unfolded, settle
 from flowaudit.scanner.drawing.model import Drawing
 from flowaudit.scanner.drawing.order import MOST_COLUMNS, Order, columns, crossings
-from flowaudit.scanner.report import MapEdge, MapNode, Report
+from flowaudit.scanner.drawing.states import draw_states
+from flowaudit.scanner.report import MapEdge, MapNode, Report, StateMachine, StatusStep
 
 ROOT = Path(__file__).resolve().parents[2]
 REPOS = sorted(path.name for path in (ROOT / "fixtures" / "repos").iterdir() if path.is_dir())
@@ -44,7 +45,7 @@ def clean_drawing(drawing: Drawing) -> None:
     assert maps.hits(drawing) == 0
     assert maps.straight_hits(drawing) == 0
     assert not maps.too_long(drawing)
-    for box in drawing.boxes:
+    for box in drawing.boxes if drawing.bands else ():
         band = next(band for band in drawing.bands if band.lane == box.lane)
         assert band.y <= box.y
         assert box.y + box.h <= band.y + band.h
@@ -368,3 +369,26 @@ def test_the_command_prints_every_format(capsys: pytest.CaptureFixture[str], tmp
     assert run(capsys, "--format", "dot").startswith("digraph")
     assert ET.fromstring(run(capsys, "--format", "graphml")).tag.endswith("graphml")
     assert ET.fromstring(run(capsys, "--format", "svg")).tag.endswith("svg")
+
+
+# ---- state machines ----
+def machine(*steps: StatusStep, states: tuple[str, ...] = ("new", "paid", "sent")) -> StateMachine:
+    return StateMachine("order", "status", states, steps)
+
+
+def test_a_state_machine_shows_each_change_once_and_what_is_set_blindly() -> None:
+    at = reports.at("order.py", 3)
+    drawing = draw_states(machine(StatusStep(at, "pay", ("paid",), ("new",)), StatusStep(at, "ship", ("sent",)), StatusStep(at, "again", ("paid",), ("new",))))
+    assert drawing is not None
+    clean_drawing(drawing)
+    assert {box.label for box in drawing.boxes} == {"new", "paid", "sent", "any state"}
+    assert {(line.tail, line.head, line.certainty, line.count) for line in drawing.lines} == {
+        ("new", "paid", "sure", 2), ("any state", "sent", "guessed", 1),
+    }  # fmt: skip
+
+
+def test_a_state_machine_without_known_changes_or_with_too_many_is_no_picture() -> None:
+    at = reports.at("order.py", 3)
+    assert draw_states(machine(StatusStep(at, "set", ()))) is None
+    many = tuple(f"s{i}" for i in range(40))
+    assert draw_states(machine(StatusStep(at, "set", many), states=many)) is None
