@@ -23,6 +23,8 @@ from flowaudit.scanner.traits.guards import guards_of, hop_guards, together
 DEPTH = 6
 """Calls followed below an entry point."""
 MAX_UNITS = 400
+SHARED = 8
+"""Flows beyond which a fault in the code that they share stands on that code and not on each of them."""
 MAX_LABEL = 120
 HOPS = frozenset({"enqueues", "schedules", "starts"})
 LANES = ("storefront", "payment", "order", "erp", "fulfilment", "notification", "other")
@@ -286,6 +288,8 @@ class _Chart:
                 wires = [key for key in self.wires if key[1] == "system:" + finding.system and key[0] in nodes]
             for key in wires:
                 self.wires[key].findings.add(mark)
+            if not wires and len(nodes) > SHARED:
+                nodes = [self._shared(finding, len(nodes))]
             if not wires:
                 for node in nodes or [self._home(finding, unit)]:
                     self.marks.setdefault(node, set()).add(mark)
@@ -297,6 +301,15 @@ class _Chart:
                 return list(dict.fromkeys(self.flows[at.key]))
             at = at.outer
         return []
+
+    def _shared(self, finding: Finding, flows: int) -> str:
+        """The node of code that many flows run through."""
+        path = finding.at.path
+        key = f"shared:{path}"
+        if key not in self.boxes:
+            label = f"{'/'.join(path.split('/')[-2:])}, part of {flows} flows"
+            self._box(key, "shared", label, STAGE_LANES.get(finding.stage) or lane_of_words(path) or "other", finding.stage, finding.at)
+        return key
 
     def _home(self, finding: Finding, unit: UnitRef | None) -> str:
         """A node for a finding whose flow is not drawn yet: its entry point where one is known, else its file, connected to its system."""

@@ -97,6 +97,26 @@ def test_a_finding_elsewhere_in_a_flow_stands_on_its_entry_point() -> None:
     assert [node.kind for node in nodes.values() if mark in node.findings] == ["route"]
 
 
+@pytest.mark.parametrize(("flows", "marked"), [(chart.SHARED, "route"), (chart.SHARED + 1, "shared")])
+def test_a_fault_in_code_that_many_flows_share_stands_on_that_code_alone(flows: int, marked: str) -> None:
+    views = "".join(f"\n\ndef pay{i}(request):\n    save()\n    requests.get('https://bank.example.com/{i}', timeout=3)\n" for i in range(flows))
+    urls = "".join(f"path('pay/{i}/', pay{i}), " for i in range(flows))
+    names = ", ".join(f"pay{i}" for i in range(flows))
+    helper = "def save():\n    try:\n        print(1)\n    except Exception:\n        pass\n"
+    files = {
+        "shop/urls.py": f"from django.urls import path\nfrom shop.views import {names}\nurlpatterns = [{urls}]\n",
+        "shop/views.py": "import requests\nfrom shop.db import save\n" + views, "shop/db.py": helper,
+    }  # fmt: skip
+    start = helper.index("except")
+    finding = Finding(rule="swallowed-exception", at=Location("shop/db.py", start, start + 6, 4, 5, 4, 11), message="x", confidence="high", vector="lost", key="x")
+    mark = fingerprints([finding])[0]
+    nodes, _ = drawn(files, finding)
+    held = [node for node in nodes.values() if mark in node.findings]
+    assert {node.kind for node in held} == {marked}
+    assert len(held) == (1 if marked == "shared" else flows)
+    assert marked != "shared" or held[0].label == f"shop/db.py, part of {flows} flows"
+
+
 @pytest.mark.parametrize("path", ["shop/tasks.py", "tools/once.py"])
 def test_every_finding_is_somewhere_on_the_map(path: str) -> None:
     finding = fault(path, "return 1" if path == "shop/tasks.py" else "def send")

@@ -30,7 +30,7 @@ TAG = 15.0
 """Height of a tag."""
 LETTER = 10.5
 """Size of a tag's type."""
-_WORK = frozenset({"task", "consumer", "queue", "topic", "code"})
+_WORK = frozenset({"task", "consumer", "queue", "topic", "code", "shared"})
 """Kinds that something else sets off: they stand in the second column even where nobody knows what does."""
 THROUGH = 12.0
 """Height of the way that a line takes through a column."""

@@ -87,5 +87,6 @@ def paint(drawing: Drawing, findings: Iterable[Ranked], title: str = "", standal
     template = environment().get_template("map.svg")
     # office programs and many viewers know style sheets, but no variables in them
     css = Markup(re.sub(r"var\(--(\w+)\)", lambda found: colours()[found[1]], asset("map.css"))) if standalone else ""  # noqa: S704 - our own file
-    text = template.render(d=drawing, words=Words(drawing, findings), standalone=standalone, title=title, css=css, prefix=prefix, still=still, legend=legend(drawing))
+    words = Words(drawing, findings)
+    text = template.render(d=drawing, words=words, standalone=standalone, title=title, css=css, prefix=prefix, still=still, legend=legend(drawing))
     return Markup(text)  # noqa: S704 - the template escaped every value

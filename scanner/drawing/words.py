@@ -13,12 +13,12 @@ LANES = {
 KINDS = {
     "system": "system", "route": "route", "webhook": "webhook", "consumer": "queue consumer", "task": "background task", "schedule": "schedule",
     "command": "command", "event": "event handler", "hook": "hook", "api": "public function", "script": "script", "code": "code, start not known",
-    "queue": "queue", "topic": "topic", "state": "state",
+    "shared": "shared code", "queue": "queue", "topic": "topic", "state": "state",
 }  # fmt: skip
 PLURALS = {
     "system": "systems", "route": "routes", "webhook": "webhooks", "consumer": "queue consumers", "task": "background tasks", "schedule": "schedules",
     "command": "commands", "event": "event handlers", "hook": "hooks", "api": "public functions", "script": "scripts", "code": "files, start not known",
-    "queue": "queues", "topic": "topics",
+    "shared": "shared files", "queue": "queues", "topic": "topics",
 }  # fmt: skip
 EDGES = {"requests": "calls", "enqueues": "queues work for", "starts": "starts", "schedules": "starts", "receives": "receives from", "becomes": "becomes"}
 GUARDS = {"timeout": "time limit", "retry": "retry", "idempotency": "duplicate protection", "log": "log"}
