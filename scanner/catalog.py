@@ -86,7 +86,8 @@ class Symbol(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     topic: also where a record call says which kind of row it works on. record/stage: what it is about.
     system: id of the system that it calls. repeat: what repeats an entry point (delivery, schedule, retry, user).
     background: an entry that no person waits for. failure: what an escaping exception does there: redelivered | dropped | shown | exit (of an
-    `enqueue`: in the function that it hands over); how a record's write refuses: raises | returns (it answers false).
+    `enqueue`: in the function that it hands over); how a record's write
+    refuses: raises | returns (it answers false); of a `pure` helper: raises.
     stable: for key sources. region: it is used as a `with` region/decorator/callback.
     raises: options of the call that make it fail on a failed status (`--fail`, `raise_for_status`).
     files: for an entry named `def NAME`: globs of the paths in which a framework finds a function of that name (a "default" export counts as one).
@@ -402,6 +403,29 @@ class Catalog:
     def names(self, language: str) -> Iterator[str]:
         """All qualified names known in a language (for prefilters)."""
         return iter(self._symbols.get(language, {}))
+
+    @lru_cache(maxsize=64)  # noqa: B019 - one catalogue lives as long as the process
+    def words(self, *roles: str) -> frozenset[str]:
+        """The last names of all symbols with one of the roles, in any language: how such a thing is called where its receiver is not known."""
+        return frozenset(
+            name.rpartition(".")[2]
+            for table in self._symbols.values()
+            for name, known in table.items()
+            if known.symbol.role in roles and not name.endswith("*")
+        )
+
+    @lru_cache(maxsize=64)  # noqa: B019 - one catalogue lives as long as the process
+    def options(self, role: str, *fields: str) -> frozenset[str]:
+        """The names of the options that symbols of a role have in some of their places: what frameworks call a job's attempts or pause."""
+        return frozenset(
+            head
+            for entry in self.entries.values()
+            for symbol in entry.symbols
+            if symbol.role == role
+            for field in fields
+            for place in getattr(symbol, field)
+            if (head := str(place).partition(".")[0]) and not head.isdigit()
+        )
 
     @lru_cache(maxsize=65536)  # noqa: B019 - one catalogue lives as long as the process
     def module(self, language: str, name: str) -> Entry | None:

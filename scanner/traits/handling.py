@@ -14,24 +14,12 @@ from flowaudit.scanner.program import UnitRef, dotted, last_name
 from flowaudit.scanner.traits.boundary import BEST_EFFORT
 from flowaudit.scanner.traits.records import effects_in
 
-LOG_NAMES = frozenset(
-    {
-        "log", "debug", "info", "notice", "warning", "warn", "error", "exception", "critical", "fatal", "print", "trace", "error_log", "print_exc",
-        "log_error", "logError", "logException", "log_exception", "captureException", "capture_exception", "captureMessage", "capture_message",
-        "addBreadcrumb", "add_breadcrumb", "printStackTrace", "var_dump", "print_r", "echo", "alert", "emergency", "report", "msgprint", "logger",
-        "setStatus", "recordException", "record_exception", "set_status", "addError", "noticeError", "notice_error", "increment", "incr", "write", "writeln",
-    }
-)  # fmt: skip
 _LOGGERS = re.compile(
     r"log|console|sentry|raven|bugsnag|rollbar|newrelic|stdout|stderr|output|^io$|span|metrics?|statsd|traceback|honeybadger|monitor|tracer",
     re.IGNORECASE,
 )
-_BARE_LOGS = frozenset(
-    {
-        "print", "error_log", "log_error", "logError", "logException", "log_exception", "captureException", "capture_exception", "capture_message",
-        "captureMessage", "report", "var_dump", "print_r", "print_exc", "logger", "log", "echo", "debug", "info", "warn",
-    }
-)  # fmt: skip
+_BARE_LOGS = frozenset({"log_error", "logError", "logException", "log_exception", "report", "logger", "log", "debug", "info", "warn"})
+"""Names of home-made helpers that write a log; those of libraries stand in the catalogue."""
 _NEUTRAL = frozenset(
     {
         "str", "repr", "sprintf", "format", "json_encode", "stringify", "String", "getMessage", "getCode", "getTraceAsString", "getTrace", "getResponse",
@@ -40,10 +28,8 @@ _NEUTRAL = frozenset(
         "trans", "gettext", "sub", "replace", "trim", "strtolower", "strpos", "str_contains", "includes", "startsWith", "in_array", "json", "text", "date",
     }
 )  # fmt: skip
-_THROWS = frozenset(
-    {"throw", "throw_error", "throwError", "abort", "die", "wp_die", "wp_send_json_error", "raise_error", "raise_from", "reraise", "fail"}
-)
-"""Helpers that raise or end the request with an error."""
+_THROWS = frozenset({"throw", "throw_error", "throwError", "abort", "die", "raise_error", "raise_from", "reraise", "fail"})
+"""Names of home-made helpers that raise or end the request with an error; those of libraries stand in the catalogue (`failure = "raises"`)."""
 _PLACATE = re.compile(
     r"non[- _]?(?:fatal|critical|blocking)|best[- _]effort|not (?:fatal|critical|important)|(?:safe|safely) (?:to )?ignore|ignor(?:e|ing)|optional|no user impact|"
     r"fall(?:ing|s)? ?back|fail(?:s|ed|ing)?[- ](?:open|closed|safe|soft)|will (?:be )?retr|retry(?:ing)?\b|continue anyway|self-(?:expires|heals)|cache|"
@@ -123,7 +109,7 @@ def is_log(graph: FlowGraph, unit: UnitRef, event: Event) -> bool:
     if isinstance(call.callee, Attr):
         base = call.callee.base
         receiver = dotted(base) or last_name(base) or (dotted(base.callee) if isinstance(base, Call) else "")
-        return (name in LOG_NAMES or name in {"add", "append"}) and bool(_LOGGERS.search(receiver))
+        return (name in graph.catalog.words("log", "track") or name in {"add", "append"}) and bool(_LOGGERS.search(receiver))
     return name in _BARE_LOGS
 
 
@@ -135,7 +121,7 @@ def _call(graph: FlowGraph, unit: UnitRef, caught: Caught, event: Event, depth: 
         return "log"
     known = graph.resolver.known(unit, event)
     name = last_name(call.callee)
-    if name in _THROWS:
+    if name in _THROWS or (known is not None and known.symbol.failure == "raises" and known.symbol.role == "pure"):
         return "raised"
     if event.use == "dropped" and name not in _NEUTRAL and any(isinstance(a.value, Name) and a.value.id in caught.names for a in call.args):
         targets = [t for t in graph.resolver.targets(unit, event) if t.unit is not None]

@@ -11,8 +11,6 @@ from flowaudit.scanner.traits.queues import queues
 from flowaudit.scanner.traits.retry import UNLIMITED, Policy, policy
 from flowaudit.scanner.traits.values import constants
 
-_FIELDS = frozenset({"tries", "maxTries", "retries", "max_retries", "maxExceptions", "retry", "attempts"})
-_MEMBERS = frozenset({"retryUntil", "backoff", "tries", "retry_policy"})
 AGAIN = re.compile(
     r"retr(?:y|ies)|resend|re_?process|re_?queue|re_?try|fail|recover|reconcil|re_?sync|pending|stuck|unsent|unprocessed|outstanding|missing|catch_?up|repair|replay|stale|incomplete",
     re.IGNORECASE,
@@ -64,8 +62,9 @@ def _by_class(graph: FlowGraph, unit: UnitRef) -> Policy | None:
     owner = unit.owner
     if owner is None:
         return None
+    fields = graph.catalog.options("entry", "attempts")
     for assigned in owner.cls.fields:
-        if last_name(assigned.target) in _FIELDS:
+        if last_name(assigned.target) in fields:
             value = constants(graph, assigned.value, unit)
             number = value[0].value if value and len(value) == 1 else None
             if isinstance(number, int) and not isinstance(number, bool):
@@ -74,7 +73,7 @@ def _by_class(graph: FlowGraph, unit: UnitRef) -> Policy | None:
                 return Policy("task", unit, unit.at(assigned), UNLIMITED if number <= 0 else float(number), None)
             if number is not False:
                 return Policy("task", unit, unit.at(assigned), None, None)
-    for name in _MEMBERS & owner.methods.keys():
+    for name in sorted(graph.catalog.options("entry", "attempts", "pause") & owner.methods.keys()):
         return Policy("task", unit, unit.at(owner.methods[name].unit), None, None)
     return None
 

@@ -21,7 +21,6 @@ from flowaudit.scanner.traits.handling import Handling, best_effort, handling, i
 
 JOBS = frozenset({"task", "consumer", "webhook", "event"})
 BACKGROUND = JOBS | {"schedule", "command"}
-_RETRYING = frozenset({"autoretry_for", "retry_backoff", "retry_kwargs", "retry_policy"})
 _SETTERS = frozenset({"set", "set_value", "update", "save", "write", "update_option", "setData", "put", "set_single_value"})
 _CURSOR = re.compile(
     r"cursor|last_?(?:sync|run|id|import|poll|checked|seen|export)|since|offset|watermark|page_?token|synced_?at", re.IGNORECASE
@@ -152,7 +151,7 @@ def _entry(graph: FlowGraph, unit: UnitRef) -> EntryPoint | None:
 
 def _declared_retry(graph: FlowGraph, unit: UnitRef) -> bool:
     """A retry declared on this very unit is defeated by the handler: that is missing-retry's to say."""
-    if any(e.options.keys() & _RETRYING for e in graph.entry_points_of(unit)):
+    if any(e.options.keys() & graph.catalog.options("entry", "retries_on", "pause") for e in graph.entry_points_of(unit)):
         return True
     return any((k := decorator_symbol(graph, unit, d)) is not None and k.symbol.role == "retry" for d in unit.unit.decorators)
 
