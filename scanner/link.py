@@ -11,7 +11,7 @@ from flowaudit.scanner import entries, handed, messages, starts, wired
 from flowaudit.scanner.calls import in_table, place
 from flowaudit.scanner.catalog import Catalog, Known
 from flowaudit.scanner.facts import Attr, Call, Closure, Const, Expr, FileFacts, Items, Name, Pair, Schedule, Setting, Table, Text
-from flowaudit.scanner.flow.events import Event
+from flowaudit.scanner.flow.events import MAX_EVENTS, Event
 from flowaudit.scanner.graph import Edge, EntryPoint, FlowGraph, Site
 from flowaudit.scanner.own_rules import OWN, Match
 from flowaudit.scanner.program import UnitRef, build, last_name
@@ -21,6 +21,8 @@ from flowaudit.scanner.value import Value
 LOOPBACK = re.compile(
     r"^(?:localhost|127\.\d+\.\d+\.\d+|0\.0\.0\.0|::1|host\.docker\.internal|metadata\.google\.internal|169\.254\.\d+\.\d+)$", re.IGNORECASE
 )
+MAX_NAMED = 20
+"""Units above the bound of events that coverage names one by one."""
 MAX_PARTS = 8
 """Nesting of the parts of an address that are followed."""
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -43,6 +45,7 @@ def link(
     graph.versions = locked(files)
     for match in matches:
         _own(graph, match)
+    cut: list[UnitRef] = []
     for key in sorted(program.units):
         unit = program.units[key]
         for event in unit.flow.events:
@@ -51,7 +54,7 @@ def link(
             elif event.kind == "closure" and event.outer is None:
                 _inline(graph, unit, event)
         if unit.flow.cut:
-            graph.count_unknown("units longer than the bound of events")
+            cut.append(unit)
     for key in sorted(program.units):
         unit = program.units[key]
         if unit.language == "shell" or unit.unit.name.startswith("cron:"):
@@ -59,6 +62,10 @@ def link(
     _entry_points(graph)
     messages.connect(graph)
     handed.connect(graph)
+    for unit in cut[:MAX_NAMED]:
+        graph.count_unknown(f"unit {unit.unit.name or 'of the file'} in {unit.path}, followed for its first {MAX_EVENTS} events only")
+    for _ in cut[MAX_NAMED:]:
+        graph.count_unknown("further units followed for their first events only")
     if resolver.exhausted:
         graph.count_unknown("names that took too many steps to follow")
     return graph
