@@ -40,7 +40,7 @@ from flowaudit.scanner.rule import Confidence, Finding, Rule, Step
 from flowaudit.scanner.traits.exposure import entry_label, lowered
 from flowaudit.scanner.traits.idempotency import creates, key_of
 from flowaudit.scanner.traits.repeated_writes import Second, keyless_write, on_a_checked_way, repeats_ambiguously, second_attempts
-from flowaudit.scanner.traits.retry import UNLIMITED, Policy, covered, declared, statuses_of
+from flowaudit.scanner.traits.retry import UNLIMITED, Policy, client_sites, covered, declared, statuses_of, takes_all
 from flowaudit.scanner.traits.stacking import stacks
 
 RULE = Rule(
@@ -63,7 +63,7 @@ def check(graph: FlowGraph) -> Iterator[Finding]:
     """Retries that are unsafe in themselves, stacked ones, and keyless writes that may be repeated."""
     told: set[int] = set()
     for policy in declared(graph):
-        sites = covered(graph, policy)
+        sites = covered(graph, policy) or client_sites(graph, policy)
         if sites:
             found = _policy(graph, policy, sites, told)
             if found is not None:
@@ -90,6 +90,8 @@ def _policy(graph: FlowGraph, policy: Policy, sites: list[Site], told: set[int])
     bad = sorted(CANNOT_HEAL & set(statuses_of(graph, policy.on)))
     if bad:
         return _finding(graph, policy, sites, f"repeats answers that cannot heal ({', '.join(map(str, bad))})", "high", "cannot heal")
+    if takes_all(graph, policy):
+        return _finding(graph, policy, sites, f"repeats {name} whatever it failed with, refusals that cannot heal included", "high", "cannot heal")
     writes = [s for s in sites if keyless_write(graph, s)] if not polls else []
     if writes and repeats_ambiguously(graph, policy):
         told.update(id(s) for s in writes)

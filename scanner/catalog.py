@@ -89,7 +89,9 @@ class Symbol(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     `enqueue`: in the function that it hands over); how a record's write
     refuses: raises | returns (it answers false); of a `pure` helper: raises.
     stable: for key sources. region: it is used as a `with` region/decorator/callback.
-    raises: options of the call that make it fail on a failed status (`--fail`, `raise_for_status`).
+    raises: options of the call that make it fail on a failed status (`--fail`, `raise_for_status`). silences: options that make a failure vanish
+    (`fail_silently`). For `wait`, value "holds" says that it answers failures instead of raising them; for `pure`, value "parsed" that it
+    answers the body of the answer that it is given.
     files: for an entry named `def NAME`: globs of the paths in which a framework finds a function of that name (a "default" export counts as one).
     kinds: for an entry that is registered under a name: what a name that fits a glob is instead of `value`, as "glob=kind" ("page": a route that only a
     signed-in person's browser asks for). after_commit: jobs of this class are sent when the transaction is committed.
@@ -124,6 +126,7 @@ class Symbol(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     background: bool = False
     failure: str = ""
     raises: tuple[str | int, ...] = ()
+    silences: tuple[str | int, ...] = ()
     files: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     after_commit: bool = False

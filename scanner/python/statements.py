@@ -301,11 +301,27 @@ class StatementLowerer(ExpressionLowerer):
         body = (*(Eval(context.start, context.end, context) for _, context, _ in contexts[LONGEST_CHAIN:]), *body)
         is_async = node.children[0].type == "async"
         for start, context, target in reversed(inner):
-            body = (Region(start, node.end_byte, context, target, body, is_async),)
+            if target is None and self._suppresses(context):
+                body = (self._suppressed(node, start, context, body),)
+            else:
+                body = (Region(start, node.end_byte, context, target, body, is_async),)
         first = body[0] if contexts else None
         if isinstance(first, Region):  # the outermost one is the statement itself
             body = (Region(node.start_byte, node.end_byte, first.context, first.target, first.body, is_async),)
         return list(body)
+
+    def _suppresses(self, context: Expr) -> bool:
+        """`contextlib.suppress(...)`, by its full name or imported."""
+        callee = context.callee if isinstance(context, Call) else None
+        if isinstance(callee, Attr):
+            return callee.name == "suppress" and isinstance(callee.base, Name) and callee.base.id == "contextlib"
+        return isinstance(callee, Name) and any(i.alias == callee.id and i.module == "contextlib" and i.name == "suppress" for i in self.imports)
+
+    def _suppressed(self, node: Node, start: int, context: Expr, body: Body) -> Try:
+        """`with suppress(X): body` is a try whose handler of X is empty."""
+        types = tuple(arg.value for arg in context.args) if isinstance(context, Call) else ()
+        comment = "\n".join((self.comments_in(node), self.comments_in(node.child_by_field_name("body"))))
+        return Try(start, node.end_byte, body, (Handler(context.start, context.end, types, None, (), comment.strip()),), (), ())
 
     def _context(self, item: Node) -> tuple[int, Expr, Expr | None]:
         parts = self.kept(item)

@@ -105,7 +105,7 @@ def _unused(graph: FlowGraph, unit: UnitRef, event: Event, name: str) -> bool:
 def _lost(graph: FlowGraph, unit: UnitRef, event: Event, how: str) -> Floating | None:
     call = event.node
     assert isinstance(call, Call)
-    if BEST_EFFORT.search(last_name(call.callee)) or _handles_itself(graph, unit, event):
+    if BEST_EFFORT.search(last_name(call.callee)) or holds_itself(graph, unit, event):
         return None
     boundary = boundary_of(graph, unit, [event]) or _part_of_a_record(graph, unit, event)
     if boundary is None or not boundary.writes or (boundary.site is not None and boundary.site.url.startswith("/")):
@@ -124,8 +124,8 @@ def _part_of_a_record(graph: FlowGraph, unit: UnitRef, event: Event) -> Boundary
     return Boundary("record", event, f"the change of the {record}", True, False, True, None, effect) if record else None
 
 
-def _handles_itself(graph: FlowGraph, unit: UnitRef, event: Event) -> bool:
-    """Whether every unit that the call runs holds its own failures: what it awaits or returns stands in a try with handlers or has a rejection handler."""
+def holds_itself(graph: FlowGraph, unit: UnitRef, event: Event) -> bool:
+    """Whether every unit that a call runs holds its own failures: what it awaits or returns stands in a try with handlers or has a rejection handler."""
     heads = [e.head for e in graph.edge_of(unit, event) if e.kind == "calls"]
     return bool(heads) and all(_holds(graph, head) for head in heads)
 
@@ -146,7 +146,7 @@ def _holds(graph: FlowGraph, unit: UnitRef) -> bool:
 def _spawned(graph: FlowGraph, unit: UnitRef, event: Event) -> Floating | None:
     inside = [e for e in unit.flow.calls if event.start <= e.start and e.end <= event.end and e is not event]
     boundary = boundary_of(graph, unit, inside)
-    if boundary is None or not boundary.writes or any(_handles_itself(graph, unit, e) for e in inside):
+    if boundary is None or not boundary.writes or any(holds_itself(graph, unit, e) for e in inside):
         return None
     return Floating(unit, event, boundary, "runs in a task that nobody keeps or awaits", False, success_after(graph, unit, event))
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from flowaudit.scanner.facts import Attr, Const, Expr, Location, Op
+from flowaudit.scanner.facts import Attr, Call, Const, Expr, Location, Name, Op, Return
 from flowaudit.scanner.flow.events import Event
-from flowaudit.scanner.flow.failure import caught, type_names
+from flowaudit.scanner.flow.failure import answer, caught, type_names
 from flowaudit.scanner.flow.uses import walk
 from flowaudit.scanner.graph import FlowGraph
 from flowaudit.scanner.program import UnitRef, dotted, last_name
@@ -98,22 +98,61 @@ class Dropped:
 
 
 def rate_limits_dropped(graph: FlowGraph) -> Iterator[Dropped]:
-    """Handlers of a rate limit, in background flows, that neither wait, raise, nor hand the work back."""
+    """Handlers of a rate limit, and branches on one, in background flows that neither wait, raise, nor hand the work back."""
     background = graph.reach("background").via
     for unit in graph.units():
-        if unit.key not in background:
+        if unit.key not in background or not unit.flow.calls:
             continue
         for handler in caught(unit.flow):
             names = [n for n in type_names(handler.types) if _LIMIT.search(n)]
             if not names or len(names) != len(type_names(handler.types)) or handler.raises or any(w.kind == "continue" for w in handler.ways):
                 continue
-            said = " ".join(words(e.node) for e in handler.inner if e.kind in {"call", "assign"})  # type: ignore[arg-type]
-            if any(is_sleep(last_name(c.callee)) for c in handler.calls) or _AGAIN.search(said):
-                continue
             first = handler.tried[0] if handler.tried else None
-            if around(graph, unit, first):
-                continue
-            entry = graph.reached(unit, "background")
-            if entry is not None and entry.repeat == "schedule":
-                continue
-            yield Dropped(unit, unit.file.locate(handler.start, handler.end), names[0])
+            if not _acts(handler.inner) and not _repeated(graph, unit, first):
+                yield Dropped(unit, unit.file.locate(handler.start, handler.end), names[0])
+        for event in unit.flow.events:
+            if event.kind == "test" and (what := _limit_in(event.node)):
+                found = _branch(graph, unit, event, what)
+                if found is not None:
+                    yield found
+
+
+def _acts(events: list[Event]) -> bool:
+    """Whether something in a branch waits, raises or hands the work back."""
+    said = " ".join(words(e.node) for e in events if e.kind in {"call", "assign"})  # type: ignore[arg-type]
+    return any(isinstance(e.node, Call) and is_sleep(last_name(e.node.callee)) for e in events) or bool(_AGAIN.search(said))
+
+
+def _repeated(graph: FlowGraph, unit: UnitRef, event: Event | None) -> bool:
+    if around(graph, unit, event):
+        return True
+    entry = graph.reached(unit, "background")
+    return entry is not None and entry.repeat == "schedule"
+
+
+def _limit_in(test: object) -> str:
+    """What a test says of a rate limit: a comparison with 429, the class of the failure; "" when it speaks of something else."""
+    if not isinstance(test, Op | Call) or (isinstance(test, Op) and test.op in {"and", "or", "not", "!=", "is not", "not in", "<", ">", "<=", ">="}):
+        return ""
+    for part in walk(test):
+        if isinstance(part, Const) and (part.value in {429, "429"}):
+            return "429"
+        if isinstance(part, Name | Attr) and _LIMIT.search(last_name(part)):
+            return last_name(part)
+    return ""
+
+
+def _branch(graph: FlowGraph, unit: UnitRef, test: Event, what: str) -> Dropped | None:
+    """A branch on a rate limit that ends the work: it leaves with nothing, and does nothing but write a log."""
+    inner = [e for e in unit.flow.events if e.guards and e.guards[-1].order == test.order and e.guards[-1].holds and e.guards[-1].how == "branch"]
+    left = next((e for e in inner if e.kind == "return" and isinstance(e.node, Return)), None)
+    if left is None or not isinstance(left.node, Return) or answer(left.node.value, frozenset()) not in {"nothing", "sentinel"}:
+        return None
+    if _acts(inner) or any(e.kind == "raise" for e in inner) or _told(unit, inner):
+        return None
+    return None if _repeated(graph, unit, test) else Dropped(unit, unit.at(left), what)
+
+
+def _told(unit: UnitRef, events: list[Event]) -> bool:
+    """Whether a branch sets something, so that what failed may be found again."""
+    return any(e.kind == "assign" and not isinstance(e.target, Name) for e in events)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from flowaudit.scanner.facts import Assign, Attr, Call, Choice, Expr, Index, Name, Op, Return, Text
+from flowaudit.scanner.facts import Arg, Assign, Attr, Call, Choice, Const, Expr, Index, Name, Op, Return, Table, Text
 from flowaudit.scanner.flow.uses import walk
 from flowaudit.scanner.graph import FlowGraph, Site
 from flowaudit.scanner.program import UnitRef, last_name
@@ -46,19 +46,17 @@ def _find(graph: FlowGraph, site: Site) -> tuple[State, UnitRef | None, Expr | N
             state = stability(graph, unit, expr)
             if state != "absent":
                 return state, unit, expr
+    if sends_key(graph, site):
+        return "stable", None, None
     text = " ".join(words(a.value) + " " + _keys(graph, site, a.value) + " " + (a.name or "") + " " + _made_of(site, a.value) for a in site.call.args)
-    said = {_flat(w) for w in re.findall(r"[\w-]+", text)}
-    if said & {_flat(n.rpartition(".")[2]) for n in names} or any(_flat(n) in w for n in NAMES for w in said):
+    said = {flat(w) for w in re.findall(r"[\w-]+", text)}
+    if said & {flat(n.rpartition(".")[2]) for n in names} or any(flat(n) in w for n in NAMES for w in said):
         return "stable", None, None
     if options.open or (not site.known.symbol.key and not names):
         return "unknown", None, None
     if any(a.splat for a in site.call.args):
         return "unknown", None, None
     return "absent", None, None
-
-
-def _flat(text: str) -> str:
-    return "".join(c for c in text.lower() if c.isalnum())
 
 
 def _keys(graph: FlowGraph, site: Site, expr: Expr) -> str:
@@ -147,3 +145,54 @@ def _gives_random(graph: FlowGraph, unit: UnitRef, depth: int) -> bool:
     """Whether all that a helper answers is random (`def new_key(): return str(uuid4())`)."""
     returns = [e.node.value for e in unit.flow.events if isinstance(e.node, Return) and e.node.value is not None]
     return bool(returns) and all(stability(graph, unit, r, depth) == "unstable" for r in returns)
+
+
+# ---- whether a key is sent at all ------------------------------------------------------------------------------------------------
+def key_names(graph: FlowGraph) -> frozenset[str]:
+    """The names of idempotency keys, letters and digits only: those of the catalogue's systems that are headers or say so themselves."""
+    if "key-names" not in graph.cache:
+        graph.cache["key-names"] = frozenset({
+            flat(name)
+            for entry in graph.catalog.entries.values()
+            if entry.idempotency is not None and entry.idempotency.supported
+            for name in entry.idempotency.names
+            if "-" in name or "idempot" in name.lower()
+        })  # fmt: skip
+    found: frozenset[str] = graph.cache["key-names"]
+    return found
+
+
+def flat(text: str) -> str:
+    """A name without what differs between spellings: its letters and digits, in lower case."""
+    return "".join(c for c in text.lower() if c.isalnum())
+
+
+def is_key(expr: Expr | None, names: frozenset[str]) -> bool:
+    """Whether an expression is the name of an idempotency key (`names` as `key_names` answers them)."""
+    text = expr.value if isinstance(expr, Const) else None
+    return isinstance(text, str) and len(text) < 60 and flat(text) in names
+
+
+def sends_key(graph: FlowGraph, site: Site) -> bool:
+    """Whether a call names an idempotency key: a keyword, a key of a table argument, or of a table that a local argument holds."""
+    names = key_names(graph)
+    return any((arg.name and flat(arg.name) in names and not _none(arg)) or _holds_key(site, arg.value, names, 0) for arg in site.call.args)
+
+
+def _none(arg: Arg) -> bool:
+    return isinstance(arg.value, Const) and arg.value.value is None
+
+
+def _holds_key(site: Site, expr: Expr, names: frozenset[str], depth: int) -> bool:
+    if isinstance(expr, Table):
+        return any(is_key(p.key, names) or _holds_key(site, p.value, names, depth + 1) for p in expr.pairs)
+    if isinstance(expr, Name) and depth < 3:
+        for event in site.unit.flow.assigns.get(expr.id, ()):
+            if isinstance(event.node, Assign) and isinstance(event.node.value, Table) and _holds_key(site, event.node.value, names, depth + 1):
+                return True
+        return any(
+            isinstance(e.node, Assign) and isinstance(e.node.target, Index) and last_name(e.node.target.base) == expr.id and is_key(e.node.target.key, names)
+            for e in site.unit.flow.events
+            if e.kind == "assign"
+        )  # fmt: skip
+    return isinstance(expr, Attr) and flat(expr.name) in names

@@ -7,13 +7,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from flowaudit.scanner.facts import Call, Closure, Expr, Name, Op
+from flowaudit.scanner.facts import Call, Closure, Const, Expr, Name, Op
 from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.flow.uses import heads, inside, uses, walk
 from flowaudit.scanner.graph import FlowGraph
 from flowaudit.scanner.program import UnitRef, last_name
 from flowaudit.scanner.traits.boundary import BEST_EFFORT, Boundary, boundary_of, units_of
 from flowaudit.scanner.traits.careless import success_after
+from flowaudit.scanner.traits.values import Options
 
 _ERROR = re.compile(r"^_?(?:err|error|exception|cause)$", re.IGNORECASE)
 _PROMISED = frozenset({"then", "catch", "finally"})
@@ -36,14 +37,25 @@ def ignored(graph: FlowGraph, unit: UnitRef) -> Iterator[Ignored]:
         return
     closures = unit.flow.inline
     silenced = _silenced(unit) if graph.sites_in(unit) else set()
-    for event in unit.flow.calls if closures or silenced else ():
+    for event in unit.flow.calls if closures or silenced or graph.sites_in(unit) else ():
         how = ""
         if id(event.node) in silenced and _unlooked(unit, event):
             how = "is suppressed by `@`, and nobody looks at the answer"
+        elif _told_to(graph, unit, event):
+            how = "is silenced by an option of the call"
         elif closures and (name := _unread(graph, unit, event)):
             how = f"reaches the callback as `{name}`, which it never reads"
         if how and (boundary := boundary_of(graph, unit, [event])) is not None and boundary.writes and not _through(boundary):
             yield Ignored(unit, event, boundary, how, success_after(graph, unit, event))
+
+
+def _told_to(graph: FlowGraph, unit: UnitRef, event: Event) -> bool:
+    """Whether an option of a call makes its failure vanish (`fail_silently=True`)."""
+    for site in graph.sites_in(unit):
+        if site.event is event and site.known.symbol.silences:
+            options = Options(graph, unit, site.call)
+            return any(isinstance(value, Const) and value.value is True for p in site.known.symbol.silences for _, value in options.get(p))
+    return False
 
 
 def _through(boundary: Boundary) -> bool:

@@ -7,13 +7,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from flowaudit.scanner.facts import Arg, Assign, Attr, Call, Const, Expr, Index, Location, Name, Table
+from flowaudit.scanner.facts import Assign, Call, Expr, Index, Location, Table
 from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.flow.failure import caught
 from flowaudit.scanner.flow.uses import walk
 from flowaudit.scanner.graph import EntryPoint, FlowGraph, Site
 from flowaudit.scanner.program import UnitRef, last_name
 from flowaudit.scanner.traits.handling import handling
+from flowaudit.scanner.traits.idempotency import is_key, key_names, sends_key
 from flowaudit.scanner.traits.process_settings import process_settings
 from flowaudit.scanner.traits.retry import around, client_policy
 from flowaudit.scanner.traits.retry_jobs import repeated
@@ -47,29 +48,6 @@ def keyed_wrappers(graph: FlowGraph) -> Iterator[Keyed]:
             yield found
 
 
-def key_names(graph: FlowGraph) -> frozenset[str]:
-    """The names of idempotency keys, letters and digits only: those of the catalogue's systems that are headers or say so themselves."""
-    if "key-names" not in graph.cache:
-        graph.cache["key-names"] = frozenset({
-            _flat(name)
-            for entry in graph.catalog.entries.values()
-            if entry.idempotency is not None and entry.idempotency.supported
-            for name in entry.idempotency.names
-            if "-" in name or "idempot" in name.lower()
-        })  # fmt: skip
-    found: frozenset[str] = graph.cache["key-names"]
-    return found
-
-
-def _flat(text: str) -> str:
-    return "".join(c for c in text.lower() if c.isalnum())
-
-
-def _is_key(expr: Expr | None, names: frozenset[str]) -> bool:
-    text = expr.value if isinstance(expr, Const) else None
-    return isinstance(text, str) and len(text) < 60 and _flat(text) in names
-
-
 def _keyed(graph: FlowGraph, unit: UnitRef, names: frozenset[str]) -> Iterator[Keyed]:
     for event in unit.flow.events:
         if event.kind == "assign" and isinstance(event.node, Assign):
@@ -78,7 +56,7 @@ def _keyed(graph: FlowGraph, unit: UnitRef, names: frozenset[str]) -> Iterator[K
                 yield found
                 return
         elif event.kind == "call" and isinstance(event.node, Call):
-            key = next((p.key for a in event.node.args if isinstance(a.value, Table) for p in a.value.pairs if _is_key(p.key, names)), None)
+            key = next((p.key for a in event.node.args if isinstance(a.value, Table) for p in a.value.pairs if is_key(p.key, names)), None)
             if key is not None:
                 yield from _handed_over(graph, unit, event, key)
 
@@ -86,9 +64,9 @@ def _keyed(graph: FlowGraph, unit: UnitRef, names: frozenset[str]) -> Iterator[K
 def _set_on(unit: UnitRef, event: Event, node: Assign, names: frozenset[str]) -> Keyed | None:
     """`headers["Idempotency-Key"] = key`, then a call that sends `headers`."""
     holder = ""
-    if isinstance(node.target, Index) and _is_key(node.target.key, names):
+    if isinstance(node.target, Index) and is_key(node.target.key, names):
         holder = last_name(node.target.base)
-    elif isinstance(node.value, Table) and any(_is_key(p.key, names) for p in node.value.pairs):
+    elif isinstance(node.value, Table) and any(is_key(p.key, names) for p in node.value.pairs):
         holder = last_name(node.target)
     for later in unit.flow.calls if holder else ():
         call = later.node
@@ -149,11 +127,10 @@ class KeyedClient:
 
 def keyed_clients(graph: FlowGraph) -> Iterator[KeyedClient]:
     """Clients whose own retries are known to be none, with the keyed writes that nothing around them repeats."""
-    names = key_names(graph)
     groups: dict[tuple[str, int], KeyedClient] = {}
     repeating: set[tuple[str, int]] = set()
     for site in graph.sites:
-        if not site.writes or site.unit.path not in graph.judged or not _sends_key(site, names) or shown(graph, site.unit):
+        if not site.writes or site.unit.path not in graph.judged or not sends_key(graph, site) or shown(graph, site.unit):
             continue  # what runs in the browser, its user repeats
         place = _place(graph, site)
         if place is None:
@@ -185,27 +162,3 @@ def _place(graph: FlowGraph, site: Site) -> tuple[UnitRef, Location, int] | None
 def _name(graph: FlowGraph, site: Site) -> str:
     library = site.known.entry.name
     return f"this client ({library})" if construction(graph, site) is not None else library
-
-
-def _sends_key(site: Site, names: frozenset[str]) -> bool:
-    """Whether a call names an idempotency key: a keyword, a key of a table argument, or of a table that a local argument holds."""
-    return any((arg.name and _flat(arg.name) in names and not _none(arg)) or _holds_key(site, arg.value, names, 0) for arg in site.call.args)
-
-
-def _none(arg: Arg) -> bool:
-    return isinstance(arg.value, Const) and arg.value.value is None
-
-
-def _holds_key(site: Site, expr: Expr, names: frozenset[str], depth: int) -> bool:
-    if isinstance(expr, Table):
-        return any(_is_key(p.key, names) or _holds_key(site, p.value, names, depth + 1) for p in expr.pairs)
-    if isinstance(expr, Name) and depth < 3:
-        for event in site.unit.flow.assigns.get(expr.id, ()):
-            if isinstance(event.node, Assign) and isinstance(event.node.value, Table) and _holds_key(site, event.node.value, names, depth + 1):
-                return True
-        return any(
-            isinstance(e.node, Assign) and isinstance(e.node.target, Index) and last_name(e.node.target.base) == expr.id and _is_key(e.node.target.key, names)
-            for e in site.unit.flow.events
-            if e.kind == "assign"
-        )  # fmt: skip
-    return isinstance(expr, Attr) and _flat(expr.name) in names

@@ -49,6 +49,8 @@ PARSED = frozenset(
 )
 _WAITS = ("blocking", "1.blocking")
 """Options of clients by which a caller says whether it waits for the answer."""
+_LOOKS = frozenset({"response", "http_response", "http_code"})
+"""Keys under which an answer that is a table keeps its status. (In Python a key that is not there raises; elsewhere it is null.)"""
 _ASIDE = frozenset({"headers", "cookies"})
 """Parts of an answer that are there on success only: what is taken from them is looked at by its use, which cannot be followed."""
 _SETS_UP = frozenset({"event_hooks", "hooks", "raise_for_status", "http_errors", "validateStatus", "interceptors", "response_hook"})
@@ -200,7 +202,8 @@ def _closure_reads(graph: FlowGraph, unit: UnitRef, event: Event) -> set[str]:
 
 def _by_use(graph: FlowGraph, unit: UnitRef, event: Event, use: Use, name: str, depth: int) -> str | None:
     """How one read leaves the answer unlooked; None when it looks, or cannot be followed."""
-    if use.tested or use.how == "index" or use.iterated or use.member in _ASIDE or (use.member and STATUS.match(use.member)):
+    looks_up = use.how == "index" and (unit.language == "python" or not use.member or use.member in _LOOKS)
+    if use.tested or looks_up or use.iterated or use.member in _ASIDE or (use.member and STATUS.match(use.member)):
         return None
     if isinstance(use.into, Name) and use.into.id != name and any(u.tested for u in uses(unit.unit.body, use.into.id, use.start)):
         return None
@@ -208,19 +211,27 @@ def _by_use(graph: FlowGraph, unit: UnitRef, event: Event, use: Use, name: str, 
         at = unit.flow.call_event(use.call)
         if at is not None and is_log(graph, unit, at):
             return "is only logged"
+        if use.how == "whole" and at is not None and _parses(graph, unit, at):
+            return "is parsed and used without a look at its status" if _lost(graph, unit, at, depth + 1) else None
         if use.how == "whole" and at is not None:
             return _param(graph, unit, at, name, depth)
-        if use.how == "member" and use.member not in PARSED:
+        if use.how in {"member", "index"} and use.member not in PARSED:
             return "is used without a look at its status"
         return None
-    if use.how in {"method", "member"}:
+    if use.how in {"method", "member", "index"}:
         if use.member not in PARSED:
-            return "is used without a look at its status" if use.how == "member" else None
+            return "is used without a look at its status" if use.how != "method" else None
         if isinstance(use.into, Name) and use.into.id != name:
             found = _by_name(graph, unit, event, use.into.id, use.start, depth + 1)
             return "is parsed and used without a look at its status" if found else None
         return None
     return None
+
+
+def _parses(graph: FlowGraph, unit: UnitRef, at: Event) -> bool:
+    """Whether a call answers the body of the answer that it is given."""
+    known = graph.resolver.known(unit, at)
+    return known is not None and known.symbol.role == "pure" and known.symbol.value == "parsed"
 
 
 def _param(graph: FlowGraph, unit: UnitRef, at: Event, name: str, depth: int) -> str | None:

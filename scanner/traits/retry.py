@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from flowaudit.scanner.catalog import Known, Retries
 from flowaudit.scanner.entries import decorator_symbol
-from flowaudit.scanner.facts import Assign, Attr, Call, Const, Expr, Items, Location, Name, Op, Table
+from flowaudit.scanner.facts import Assign, Attr, Call, Const, Eval, Expr, Items, Location, Name, Op, Return, Table
 from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.graph import FlowGraph, Site
 from flowaudit.scanner.program import UnitRef, dotted, last_name
@@ -396,6 +396,31 @@ def around(graph: FlowGraph, unit: UnitRef, event: Event | None, depth: int = 0,
         out.extend(around(graph, unit.outer, None, depth + 1, seen))
     unique: dict[tuple[Location, str], Policy] = {(p.at, p.kind): p for p in out}
     return list(unique.values())
+
+
+def client_sites(graph: FlowGraph, found: Policy) -> list[Site]:
+    """The integration calls whose client was given a retry (by an adapter, a middleware, an option), in order."""
+    if "retry-clients" not in graph.cache:
+        by_place: dict[Location, list[Site]] = {}
+        for site in graph.sites:
+            given = client_policy(graph, site)
+            if given is not None and not given.default:
+                by_place.setdefault(given.at, []).append(site)
+        graph.cache["retry-clients"] = by_place
+    places: dict[Location, list[Site]] = graph.cache["retry-clients"]
+    return places.get(found.at, [])
+
+
+def takes_all(graph: FlowGraph, found: Policy) -> bool:
+    """Whether the test of what is retried is a function that always says yes (`retryCondition: () => true`)."""
+    for unit, expr in found.on:
+        for value in graph.resolver.values(expr, unit):
+            if value.kind == "unit" and isinstance(value.ref, UnitRef):
+                body = value.ref.unit.body
+                said = body[0].value if len(body) == 1 and isinstance(body[0], Return | Eval) else None
+                if isinstance(said, Const) and said.value is True:
+                    return True
+    return False
 
 
 def names_of(graph: FlowGraph, on: tuple[tuple[UnitRef, Expr], ...]) -> list[str]:

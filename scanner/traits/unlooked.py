@@ -6,12 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from flowaudit.scanner.facts import Attr, Call, Const, Name, Return
+from flowaudit.scanner.facts import Attr, Call, Const, Name, Return, Try
 from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.flow.uses import mentions, uses
 from flowaudit.scanner.graph import FlowGraph
 from flowaudit.scanner.program import UnitRef, dotted
-from flowaudit.scanner.traits.boundary import BEST_EFFORT, Boundary, boundary_of
+from flowaudit.scanner.traits.awaiting import holds_itself
+from flowaudit.scanner.traits.boundary import BEST_EFFORT, Boundary, boundary_of, units_of
 from flowaudit.scanner.traits.careless import says_done, success_after
 
 _FAILED = (False, 0)
@@ -37,7 +38,30 @@ def unlooked(graph: FlowGraph, unit: UnitRef) -> Iterator[Unlooked]:
             found = _verdict(graph, unit, event)
             if found is not None:
                 yield found
+        found = _held_back(graph, unit, event)
+        if found is not None:
+            yield found
     yield from _outliers(graph, unit)
+
+
+# ---- answers of many at once ------------------------------------------------------------------------------------------------------
+def _held_back(graph: FlowGraph, unit: UnitRef, event: Event) -> Unlooked | None:
+    """`await Promise.allSettled(...)`, `gather(..., return_exceptions=True)`: failures that are answered, and an answer that nobody reads."""
+    named = event.use == "assigned" and isinstance(event.target, Name)
+    if event.use != "dropped" and not named:
+        return None
+    known = graph.resolver.known(unit, event)
+    if known is None or known.symbol.role != "wait" or known.symbol.value != "holds":
+        return None
+    if named and isinstance(event.target, Name) and uses(unit.unit.body, event.target.id, event.end):
+        return None
+    for at in (unit, *(u for u in units_of(graph, unit.path) if u.outer is unit)):
+        inside = [e for e in at.flow.calls if event.start < e.start and e.end <= event.end]
+        inside = [e for e in inside if not any(f.kind == "try" and f.node.start > event.start for f in e.frames if isinstance(f.node, Try))]
+        boundary = boundary_of(graph, at, [e for e in inside if not holds_itself(graph, at, e)])
+        if boundary is not None and boundary.writes:
+            return Unlooked(unit, event, boundary, "is collected with those of the others, and nobody reads them", success_after(graph, unit, event))
+    return None
 
 
 # ---- helpers that answer whether it worked -----------------------------------------------------------------------------------------
