@@ -148,16 +148,22 @@ def _promise(graph: FlowGraph, one: Floating, others: list[Step]) -> Finding:
     confidence: Confidence = (
         "high"
         if (one.sure and one.after is not None)
-        or (one.boundary.kind == "record" and one.sure and not one.boundary.deep)
+        or (_own(one.boundary) and one.sure and not one.boundary.deep)
         or (one.boundary.site is not None and (one.sure or not one.boundary.deep))
         else "medium"
     )
     site = one.boundary.site
-    nameless = not (site.stage or site.system) if site is not None else one.boundary.kind != "record"
+    nameless = not (site.stage or site.system) if site is not None else not _own(one.boundary)
     if graph.reached(one.unit) is None and one.after is None and (one.boundary.deep or nameless):
         confidence = "medium" if confidence == "high" else "low"
     related = (*([Step(one.unit.at(one.after), "takes it for done")] if one.after is not None else []), *others)
     return _finding(graph, one.unit, "floating", one.boundary, (end,), message, confidence, related)
+
+
+def _own(boundary: Boundary) -> bool:
+    """Whether a write of the shop's own data is known by its library, not by a method's name alone."""
+    known = boundary.effect.known if boundary.effect is not None else None
+    return boundary.kind == "record" and known is not None and not known.symbol.name.startswith(("*.", "?."))
 
 
 def _answer(graph: FlowGraph, one: Unchecked) -> Finding:
