@@ -410,25 +410,15 @@ class Catalog:
     @lru_cache(maxsize=64)  # noqa: B019 - one catalogue lives as long as the process
     def words(self, *roles: str) -> frozenset[str]:
         """The last names of all symbols with one of the roles, in any language: how such a thing is called where its receiver is not known."""
-        return frozenset(
-            name.rpartition(".")[2]
-            for table in self._symbols.values()
-            for name, known in table.items()
-            if known.symbol.role in roles and not name.endswith("*")
-        )
+        found = [name for table in self._symbols.values() for name, known in table.items() if known.symbol.role in roles]
+        return frozenset(name.rpartition(".")[2] for name in found if not name.endswith("*"))
 
     @lru_cache(maxsize=64)  # noqa: B019 - one catalogue lives as long as the process
     def options(self, role: str, *fields: str) -> frozenset[str]:
         """The names of the options that symbols of a role have in some of their places: what frameworks call a job's attempts or pause."""
-        return frozenset(
-            head
-            for entry in self.entries.values()
-            for symbol in entry.symbols
-            if symbol.role == role
-            for field in fields
-            for place in getattr(symbol, field)
-            if (head := str(place).partition(".")[0]) and not head.isdigit()
-        )
+        symbols = [s for e in self.entries.values() for s in e.symbols if s.role == role]
+        heads = {str(place).partition(".")[0] for s in symbols for field in fields for place in getattr(s, field)}
+        return frozenset(h for h in heads if not h.isdigit())
 
     @lru_cache(maxsize=65536)  # noqa: B019 - one catalogue lives as long as the process
     def module(self, language: str, name: str) -> Entry | None:

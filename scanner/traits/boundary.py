@@ -13,8 +13,8 @@ from typing import Literal
 from flowaudit.scanner.facts import Attr, Call, Const, Name, Text
 from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.graph import Edge, FlowGraph, Site
-from flowaudit.scanner.program import UnitRef, dotted, last_name
-from flowaudit.scanner.traits.records import Effect, effects_in
+from flowaudit.scanner.program import ClassRef, UnitRef, dotted, last_name
+from flowaudit.scanner.traits.records import Effect, effects_in, record_of
 
 MAX_DEPTH = 4
 MAX_UNITS = 200
@@ -164,6 +164,8 @@ def _below(graph: FlowGraph, unit: UnitRef, event: Event) -> Boundary | None:
         found = _deepest(graph, edge.head)
         if found is None:
             continue
+        if found.effect is not None and found.kind == "record" and _generic(found.effect) and not _hands_record(graph, unit, event):
+            continue  # a helper that stores whatever it is handed, and here it is handed something else
         sure = edge.certainty == "sure" and found.sure
         name = edge.head.name if edge.head.name and not edge.head.name.isdigit() else ""
         if name in _CONSTRUCTORS and edge.head.owner is not None:
@@ -174,6 +176,25 @@ def _below(graph: FlowGraph, unit: UnitRef, event: Event) -> Boundary | None:
         if best is None or here.weight > best.weight:
             best = here
     return best
+
+
+def _generic(effect: Effect) -> bool:
+    """Whether what is written is a parameter of the unit that writes it (`def save(item): session.add(item)`)."""
+    node = effect.event.node
+    params = {p.name for p in effect.unit.unit.params if p.annotation is None}
+    return isinstance(node, Call) and any(isinstance(a.value, Name) and a.value.id in params for a in node.args)
+
+
+def _hands_record(graph: FlowGraph, unit: UnitRef, event: Event) -> bool:
+    """Whether a call hands a record of an order's life over, by the class or name of an argument; what cannot be told counts."""
+    call = event.node
+    if not isinstance(call, Call):
+        return False
+    for arg in call.args:
+        classes = [v.ref.name for v in graph.resolver.values(arg.value, unit) if isinstance(v.ref, ClassRef)]
+        if record_of(*classes, last_name(arg.value)):
+            return True
+    return not call.args
 
 
 def _says_write(event: Event) -> bool:

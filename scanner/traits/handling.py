@@ -142,6 +142,7 @@ def _call(graph: FlowGraph, unit: UnitRef, caught: Caught, event: Event, depth: 
             case "sleep" | "random" | "time" | "pure" | "rollback" | "unlock" | "commit" | "status-check":
                 return ""
     arrow = caught.event is not None and event.use == "returned"
+    arrow = arrow or (event.use == "returned" and depth > 0)  # a helper that answers what another one does
     if event.outer is not None or (event.use in {"argument", "part", "tested", "receiver", "returned", "iterated"} and not arrow):
         return ""
     if name in _NEUTRAL or (isinstance(call.callee, Attr) and mentions(call.callee.base, caught.names)):

@@ -11,7 +11,7 @@ from flowaudit.scanner.flow.failure import Caught, caught, type_names
 from flowaudit.scanner.flow.uses import mentions
 from flowaudit.scanner.graph import FlowGraph, Site
 from flowaudit.scanner.program import UnitRef
-from flowaudit.scanner.traits.checks import checked
+from flowaudit.scanner.traits.checks import checked, reads
 from flowaudit.scanner.traits.idempotency import creates, key_of
 from flowaudit.scanner.traits.retry import Policy, names_of
 from flowaudit.scanner.traits.spoken import words
@@ -111,7 +111,19 @@ def _sorted_out(handler: Caught, again: Site) -> bool:
 def _checks(graph: FlowGraph, unit: UnitRef, event: Event) -> bool:
     """Whether a check keeps an event from being done twice: that a record is there at all says nothing of that."""
     found = checked(graph, unit, event)
+    if not found and _leaves_on_stored(graph, unit, event):
+        return True
     return bool(found) and (found != "stored" or any(_DONE.search(words(g.test)) for g in event.guards))
+
+
+def _leaves_on_stored(graph: FlowGraph, unit: UnitRef, event: Event) -> bool:
+    """Whether the unit leaves before an event under a test that asks stored state whether the work was done, be it deep inside other tests."""
+    for other in unit.flow.events:
+        if other.order >= event.order:
+            return False
+        if other.kind == "return" and any(_DONE.search(words(g.test)) and "stored" in reads(graph, unit, g.test) for g in other.guards):
+            return True
+    return False
 
 
 def on_a_checked_way(graph: FlowGraph, site: Site, what: str) -> bool:

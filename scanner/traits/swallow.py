@@ -18,9 +18,11 @@ from flowaudit.scanner.traits.boundary import Boundary, boundary_of, units_of
 from flowaudit.scanner.traits.careless import Careless, careless, goes_on, success_after
 from flowaudit.scanner.traits.checks import reads
 from flowaudit.scanner.traits.handling import Handling, best_effort, handling, is_log, loop_around, quiet_way
+from flowaudit.scanner.traits.records import record_of
 
 JOBS = frozenset({"task", "consumer", "webhook", "event"})
 BACKGROUND = JOBS | {"schedule", "command"}
+_MAKERS = frozenset({"__init__", "__construct", "constructor"})
 _SETTERS = frozenset({"set", "set_value", "update", "save", "write", "update_option", "setData", "put", "set_single_value"})
 _CURSOR = re.compile(
     r"cursor|last_?(?:sync|run|id|import|poll|checked|seen|export)|since|offset|watermark|page_?token|synced_?at", re.IGNORECASE
@@ -98,7 +100,15 @@ def _judge(graph: FlowGraph, unit: UnitRef, handler: Caught) -> Swallowed | None
         return None
     if _looked_at_later(unit, handler):
         return None
-    return _outcome(graph, unit, handler, boundary, done, entry)
+    found = _outcome(graph, unit, handler, boundary, done, entry)
+    if found is not None and boundary.kind == "work" and boundary.edge is not None and not done.quiet and not _of_records(unit, entry):
+        found.confidence = "low"  # a job of another kind whose failure is in the log
+    return found
+
+
+def _of_records(unit: UnitRef, entry: EntryPoint | None) -> bool:
+    owner = unit.owner.name if unit.owner is not None else ""
+    return bool(record_of(unit.name, owner, entry.name if entry is not None else ""))
 
 
 def _closure_name(handler: Caught) -> str:
@@ -130,7 +140,7 @@ def _work(graph: FlowGraph, unit: UnitRef, handler: Caught) -> Boundary | None:
     for event in handler.tried:
         if event.kind == "call":
             for edge in graph.edge_of(unit, event):
-                if edge.kind == "calls" and edge.certainty != "guessed" and len(edge.head.flow.calls) > 2:
+                if edge.kind == "calls" and edge.certainty != "guessed" and len(edge.head.flow.calls) > 2 and edge.head.name not in _MAKERS:
                     return Boundary("work", event, edge.head.name or "the work", True, True, edge.certainty == "sure", edge=edge)
             callee = event.node.callee if isinstance(event.node, Call) else None
             if isinstance(callee, Name) and any(p.name == callee.id for p in unit.unit.params):

@@ -205,3 +205,19 @@ VENDURE = (
 @pytest.mark.parametrize(("more", "fires"), [("", True), (", { retries: 5 }", False)])
 def test_a_queue_of_a_framework_without_retries(more: str, fires: bool) -> None:
     assert found({"src/mails.ts": VENDURE.format(more=more)}) == ([(RULE, "src/mails.ts", 7)] if fires else [])
+
+
+JOB = "<?php\nnamespace App\\Jobs;\nuse Illuminate\\Contracts\\Queue\\ShouldQueue;\nuse Illuminate\\Support\\Facades\\Http;\nclass Export implements ShouldQueue { public function handle() { Http::timeout(5)->post('https://erp.example.com/orders', [])->throw(); } }\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "fires"),
+    [
+        ("docker/worker.conf", "[program:worker]\ncommand=php artisan queue:work --tries=1\n", True),
+        ("docker/worker.conf", "[program:worker]\ncommand=php artisan queue:work --tries=3\n", False),
+        ("config/horizon.php", "<?php\nreturn ['environments' => ['production' => ['one' => ['tries' => 3]]]];\n", False),
+        ("config/horizon.php", "<?php\nreturn ['environments' => ['production' => ['one' => ['tries' => 1]]]];\n", True),
+    ],
+)
+def test_the_attempts_of_the_workers(path: str, text: str, fires: bool) -> None:
+    assert bool(found({"app/Jobs/Export.php": JOB, path: text})) is fires

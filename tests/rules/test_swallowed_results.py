@@ -147,3 +147,35 @@ def test_an_import_in_a_type() -> None:
     bus = "export class Bus { async publish(order) { await fetch('https://erp.example.com/orders', { method: 'POST', body: order }).then(r => { if (!r.ok) throw new Error('x'); }); } }\n"
     code = "export function process() {\n  let bus: import('./bus').Bus;\n  return { async placed(order) { bus.publish(order); } };\n}\n"
     assert [(f.id, f.at.path, f.at.line) for f in audit(RULE, {"src/bus.ts": bus, "src/order.ts": code})] == [(RULE + "/floating", "src/order.ts", 3)]
+
+
+HELPER = "def save_to_db(item):\n    try:\n        db.session.add(item)\n        db.session.commit()\n    except Exception:\n        log.error('not stored')\n        return False\n    return True\n"
+STORES = {
+    "shop/db.py": "from flask_sqlalchemy import SQLAlchemy\ndb = SQLAlchemy()\n" + HELPER,
+    "shop/models.py": "from shop.db import db\nclass Order(db.Model):\n    pass\nclass Picture(db.Model):\n    pass\n",
+    "shop/orders.py": "from shop.db import save_to_db\nfrom shop.models import Order\ndef place():\n    order = Order()\n    save_to_db(order)\n",
+}
+
+
+@pytest.mark.parametrize(("name", "fires"), [("order = Order()", True), ("picture = Picture()", False)])
+def test_a_helper_that_stores_whatever_it_is_handed(name: str, fires: bool) -> None:
+    task = (
+        "from celery import shared_task\nfrom shop.db import db, save_to_db\nfrom shop.models import Order, Picture\n@shared_task\ndef work(row):\n"
+        f"    {name}\n    try:\n        {name.partition(' ')[0]}.fill(row)\n        save_to_db({name.partition(' ')[0]})\n    except Exception:\n        log.exception('x')\n"
+    )
+    hits = [f for f in audit(RULE, {**STORES, "shop/tasks.py": task}) if f.at.path == "shop/tasks.py" and f.confidence != "low" and "save_to_db" in f.message]
+    assert bool(hits) is fires
+
+
+KEPT = {
+    "shop/sync.py": (
+        "import requests\nfrom celery import shared_task\nfrom shop.log import note\n@shared_task\ndef export(order):\n    try:\n"
+        "        requests.post('https://erp.example.com/orders', json=order, timeout=5).raise_for_status()\n    except Exception as e:\n        note('failed')\n"
+    ),
+}
+ROWS = "from django.db import models\nclass SyncRow(models.Model):\n    pass\ndef store(text):\n    return SyncRow.objects.create(text=text)\ndef note(text):\n    return store(text)\n"
+
+
+@pytest.mark.parametrize(("code", "fires"), [(ROWS, False), ("import logging\nlog = logging.getLogger('x')\ndef store(text):\n    return log.error(text)\ndef note(text):\n    return store(text)\n", True)])
+def test_a_helper_that_answers_what_another_one_keeps(code: str, fires: bool) -> None:
+    assert bool([f for f in audit(RULE, {**KEPT, "shop/log.py": code}) if f.confidence != "low"]) is fires
