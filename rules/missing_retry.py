@@ -102,7 +102,7 @@ def check(graph: FlowGraph) -> Iterator[Finding]:
         yield _queue(graph, queue)
     for job in unrepeated(graph):
         yield _schedule(job)
-    yield from _single(graph, spoken)
+    yield from _single(graph, spoken, told)
 
 
 def _plain(
@@ -222,10 +222,10 @@ def _off_target(graph: FlowGraph, off: OffTarget) -> Finding:
     )
 
 
-def _single(graph: FlowGraph, spoken: set[str]) -> Iterator[Finding]:
+def _single(graph: FlowGraph, spoken: set[str], told: set[Location]) -> Iterator[Finding]:
     groups: dict[str, list[OneAttempt]] = {}
     for one in single(graph):
-        if one.entry.unit.key not in spoken and one.site.unit.key not in spoken:
+        if one.entry.unit.key not in spoken and one.site.unit.key not in spoken and one.site.at() not in told:
             owner = one.site.unit.owner
             groups.setdefault(owner.key if owner is not None else one.site.unit.key, []).append(one)
     for key in sorted(groups):

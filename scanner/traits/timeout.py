@@ -8,6 +8,7 @@ from flowaudit.scanner.facts import Assign, Attr, Call, Choice, Const, Expr, Ite
 from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.graph import FlowGraph, Site
 from flowaudit.scanner.program import ClassRef, UnitRef, dotted, last_name
+from flowaudit.scanner.traits.races import timed
 from flowaudit.scanner.traits.timeout_process import process_wide
 from flowaudit.scanner.traits.trait import Trait
 from flowaudit.scanner.traits.values import Options, constants, passed
@@ -466,7 +467,7 @@ def _deadline(graph: FlowGraph, unit: UnitRef, event: Event, depth: int) -> Trai
         if outer_event is None:
             break
         known = graph.resolver.known(unit, outer_event)
-        if known is not None and known.symbol.role == "deadline":
+        if known is not None and (known.symbol.role == "deadline" or (known.symbol.role == "wait" and known.symbol.value == "first" and timed(graph, unit, outer))):
             return Trait("present", at=unit.at(outer))
         outer = outer_event.outer
     for decorator in unit.unit.decorators:

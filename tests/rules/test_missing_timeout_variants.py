@@ -146,3 +146,19 @@ def test_what_runs_in_the_browser_ranks_low() -> None:
     assert found.confidence == "low"
     (found,) = audit(RULE, {"src/capture.js": code})
     assert found.confidence == "high"
+
+
+@pytest.mark.parametrize(
+    ("other", "fires"),
+    [
+        ("new Promise((done) => { setTimeout(done, 150); })", False),
+        ("late(5000)", False),
+        ("new Promise((done) => { job.once('done', done); })", True),
+    ],
+)
+def test_a_race_against_a_timer(other: str, fires: bool) -> None:
+    code = (
+        "import axios from 'axios';\nconst late = (ms) => new Promise((_, no) => setTimeout(() => no(new Error('late')), ms));\n"
+        f"export async function push(job) {{ await Promise.race([axios.post('https://erp.example.com/orders', job), {other}]); }}\n"
+    )
+    assert bool(audit("missing-timeout", {"src/push.ts": code})) is fires
