@@ -11,7 +11,8 @@ import msgspec
 import pytest
 
 from flowaudit.scanner import catalog
-from flowaudit.scanner.catalog import Catalog, CatalogError, Entry, Known, Symbol, entries, expand, read_entry
+from flowaudit.scanner.catalog import Catalog, CatalogError, Entry, Known, Symbol, expand
+from flowaudit.scanner.catalog_files import entries, read_entry
 
 LANGUAGES = ("python", "php", "javascript", "typescript", "shell")
 KINDS = {"route", "webhook", "consumer", "task", "schedule", "event", "hook", "command"}
