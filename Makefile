@@ -46,9 +46,9 @@ test-sarif: .venv/installed ## the SARIF of the fixtures under Microsoft's valid
 package-test: .venv/installed ## build wheel and sdist, install each in a clean environment; needs a package index
 	$(BIN)/python -m pytest -q -m package tests/test_package.py
 
-bench: .venv/installed ## time and memory against docs/performance.md; needs TREE=folder (a checkout of saleor/saleor)
-	@test -n "$(TREE)" || { echo "make bench needs TREE=folder: a checkout of saleor/saleor, on a quiet machine" >&2; exit 1; }
-	$(BIN)/python -m benchmarks --tree "$(TREE)" $(ARGS)
+bench: .venv/installed ## time and memory against docs/performance.md; needs TREE=folder (a checkout of saleor/saleor), or ARGS="--growth"
+	@test -n "$(TREE)$(findstring --growth,$(ARGS))" || { echo "make bench needs TREE=folder: a checkout of saleor/saleor, on a quiet machine" >&2; exit 1; }
+	$(BIN)/python -m benchmarks $(if $(TREE),--tree "$(TREE)") $(ARGS)
 
 accuracy: .venv/installed ## score against public cases; needs CASES=folder with score.py, MIRROR=folder of bare repositories
 	@test -f "$(CASES)/score.py" || { echo "make accuracy needs CASES=folder that holds score.py and pairs/" >&2; exit 1; }

@@ -1,5 +1,7 @@
 """Time and memory of whole runs, interleaved with peers: python -m benchmarks --tree CHECKOUT [--semgrep-rules FILE] [--runs 5]
 
+`--growth` instead audits synthetic repositories of rising size (see growth.py).
+
 Each round runs every command once, so that noise strikes all alike; printed are medians, and the ratios taken round by round. CPU time is user plus
 system time of the process and its children; memory the largest sum of resident sizes of the process tree, looked at every 50 ms (shared pages count twice).
 """
@@ -16,6 +18,8 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+
+from benchmarks.growth import growth
 
 RUFF = "S110,S112,S113,BLE001,E722,SIM105,B012,TRY400"
 
@@ -61,14 +65,28 @@ def measure(command: list[str], env: dict[str, str], cwd: str) -> tuple[float, f
     return usage.ru_utime + usage.ru_stime, time.monotonic() - start, peak / 1e6
 
 
+def audit(tree: str, cache: str, work: str) -> tuple[float, float, float]:
+    """One audit of a tree with this cache."""
+    scan = [sys.executable, "-m", "flowaudit.scanner", "scan", tree, "--format", "json", "--output", f"{work}/out.json", "--quiet", "--fail-on", "never"]
+    return measure(scan, {**os.environ, "FLOWAUDIT_CACHE": cache}, work)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
-    parser.add_argument("--tree", required=True)
+    parser.add_argument("--tree", help="a checkout to audit; needed unless --growth is given")
+    parser.add_argument("--growth", action="store_true", help="audit synthetic repositories of rising size instead")
+    parser.add_argument("--sizes", default="1,4,16,64", help="their sizes in MB")
+    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--semgrep-rules")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--only", default="", help="rule families to run, as scan's --only")
     options = parser.parse_args()
     bin_folder = Path(sys.executable).parent
+    if options.growth:
+        growth([float(size) for size in options.sizes.split(",")], options.seed, audit)
+        return 0
+    if not options.tree:
+        parser.error("--tree is needed (a checkout to audit), or --growth")
     tree = str(Path(options.tree).resolve())
     rows: dict[str, list[tuple[float, float, float]]] = {}
     kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}  # an installed package has its bytecode, so measure with it
