@@ -9,21 +9,24 @@ from flowaudit.scanner.commands import _common
 from flowaudit.scanner.report import Report
 
 
-def findings_at(report: Report, families: frozenset[str]) -> dict[tuple[str, int], list[str]]:
-    """(path, line) -> the findings of some families there, each as one sentence."""
+def findings_at(report: Report, ids: tuple[str, ...], starts: bool = False) -> dict[tuple[str, int], list[str]]:
+    """(path, line) -> the findings there whose id begins with one of `ids`, each as one sentence. `starts`: where their flow starts, when that is known."""
     out: dict[tuple[str, int], list[str]] = {}
     for ranked in report.findings:
-        if ranked.finding.rule in families:
-            out.setdefault((ranked.finding.at.path, ranked.finding.at.line), []).append(f"{ranked.finding.id}: {ranked.finding.message}")
+        finding = ranked.finding
+        if finding.id.startswith(ids):
+            at = finding.path[0].at if starts and finding.path else finding.at
+            where = "" if at == finding.at else f" ({finding.at.path}:{finding.at.line})"
+            out.setdefault((at.path, at.line), []).append(f"{finding.id}: {finding.message}{where}")
     return out
 
 
-def findings_listed(report: Report, families: frozenset[str]) -> list[dict[str, object]]:
+def findings_listed(report: Report, ids: tuple[str, ...]) -> list[dict[str, object]]:
     """The same findings as data."""
     return [
         {"id": r.finding.id, "path": r.finding.at.path, "line": r.finding.at.line, "message": r.finding.message, "confidence": r.finding.confidence}
         for r in report.findings
-        if r.finding.rule in families
+        if r.finding.id.startswith(ids)
     ]
 
 

@@ -12,6 +12,8 @@ from flowaudit.scanner.report import LadderItem, Party, QueueItem, Report
 
 FORMATS = ("text", "json")
 FAMILIES = frozenset({"queue-config", "missing-timeout"})
+IDS = ("queue-config", "missing-timeout/inversion")
+"""The findings that the list shows."""
 SHOWN = 6
 """Parties of a queue that the terminal shows."""
 
@@ -56,7 +58,7 @@ def text(report: Report) -> str:
     """The inventory for the terminal."""
     from flowaudit.scanner.mask import visible
 
-    found = _listing.findings_at(report, FAMILIES)
+    found = _listing.findings_at(report, IDS)
     lines = [f"{len(report.queues)} queue{'' if len(report.queues) == 1 else 's'}", ""]
     for item in report.queues:
         lines.append(f"{visible(item.name)}  [{item.technology}]{'  (orders)' if item.carries == 'order' else ''}  {visible(item.at.path)}:{item.at.line}")
@@ -76,7 +78,7 @@ def text(report: Report) -> str:
 
 def as_json(report: Report) -> str:
     """Queues, ladders and findings, for other programs."""
-    data = {"queues": report.queues, "ladders": report.ladders, "findings": _listing.findings_listed(report, FAMILIES)}
+    data = {"queues": report.queues, "ladders": report.ladders, "findings": _listing.findings_listed(report, IDS)}
     return msgspec.json.format(msgspec.json.encode(data), indent=1).decode() + "\n"
 
 

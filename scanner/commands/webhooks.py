@@ -11,6 +11,8 @@ from flowaudit.scanner.report import Party, Report, WebhookItem
 
 FORMATS = ("text", "json")
 FAMILIES = frozenset({"unverified-webhook", "non-idempotent-consumer", "missing-timeout"})
+IDS = ("unverified-webhook", "non-idempotent-consumer", "missing-timeout/inversion")
+"""The findings that the list shows, at the webhooks whose flow they stand in."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +50,7 @@ def text(report: Report) -> str:
     """The inventory for the terminal."""
     from flowaudit.scanner.mask import visible
 
-    found = _listing.findings_at(report, FAMILIES)
+    found = _listing.findings_at(report, IDS, starts=True)
     lines = []
     for direction, heading in (("in", "inbound"), ("out", "outbound")):
         chosen = [item for item in report.webhooks if item.direction == direction]
@@ -63,7 +65,7 @@ def text(report: Report) -> str:
 
 def as_json(report: Report) -> str:
     """Webhooks and findings, for other programs."""
-    data = {"webhooks": report.webhooks, "findings": _listing.findings_listed(report, FAMILIES)}
+    data = {"webhooks": report.webhooks, "findings": _listing.findings_listed(report, IDS)}
     return msgspec.json.format(msgspec.json.encode(data), indent=1).decode() + "\n"
 
 

@@ -80,6 +80,9 @@ class _Inventory:
         known = [c for c in named if c.domain == block.domain and (c.technology == block.technology or (c.block is not None and c.block.form == block.form))]
         if not known and block.technology in _SHARED:
             known = [c for c in self.channels.values() if c.technology == block.technology and fnmatch.fnmatchcase(c.name, name)]
+        if not known and (not name or name == UNKNOWN_VALUE):
+            only = [c for c in self.channels.values() if c.block is not None and c.block.form == block.form]
+            known = only if len(only) == 1 else []
         if not known and (block.form in {"kafka", "celery", "bull"} or not name or name == UNKNOWN_VALUE):
             shown = block.shown if block.form not in {"kafka", "celery", "bull"} else f"{block.form} of this application"
             known = [self.channel(f"{block.form}|{block.domain}", shown, block.technology, block.at)]
