@@ -56,11 +56,11 @@ def test_publisher_queue_and_consumer_in_code_are_one_item() -> None:
 
 def test_tasks_without_a_queue_share_one_and_those_with_one_stand_apart() -> None:
     code = (
-        "from celery import shared_task\n@shared_task\ndef export(order):\n    pass\n@shared_task(queue='mails')\ndef mail(order):\n    pass\n"
+        "from celery import shared_task\n@shared_task\ndef export(order):\n    pass\n@shared_task(queue=settings.HOOK_QUEUE)\ndef hook(order):\n    pass\n@shared_task(queue='mails')\ndef mail(order):\n    pass\n"
         "def checkout(order):\n    export.delay(order)\n    mail.delay(order)\n"
     )
     found = {i.name: i for i in queue_items(graph_of({"shop/tasks.py": code, "shop/settings.py": "CELERY_TASK_ACKS_LATE = True\nCELERY_TASK_TIME_LIMIT = 60\n"}))}
-    assert sorted(found) == ["celery (default queue)", "mails"]
+    assert sorted(found) == ["HOOK_QUEUE", "celery (default queue)", "mails"]
     assert [p.name for p in found["mails"].publishers] == ["checkout"]
     assert (found["mails"].delivery, found["mails"].ack) == ("at-most-once", "after the work")
     assert ("handler may work", "60 s") in found["mails"].limits

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from flowaudit.scanner.catalog import Entry
-from flowaudit.scanner.facts import UNKNOWN_VALUE, Alert, Location
+from flowaudit.scanner.facts import UNKNOWN_VALUE, Alert, Attr, Location, Name
 from flowaudit.scanner.graph import EntryPoint, FlowGraph
 from flowaudit.scanner.messages import lineage, published
 from flowaudit.scanner.program import ClassRef, UnitRef, last_name
@@ -151,6 +151,8 @@ class _Inventory:
             found = constants(self.graph, expr, entry.unit) if expr is not None else None
             if found and len(found) == 1 and isinstance(found[0].value, str):
                 return found[0].value
+            if isinstance(expr, Attr | Name) and last_name(expr).isupper():
+                return last_name(expr)  # a setting's name says which queue, though not what it is called
         return ""
 
     def _routed(self, entry: EntryPoint) -> list[_Channel]:
