@@ -1,4 +1,4 @@
-"""A table for spreadsheets, one finding a row. Cells that a spreadsheet would run as a formula are defused."""
+"""findings.csv: a table for spreadsheets and issue trackers, one finding a row; `title` and `description` are what an import of issues asks for. Cells that a spreadsheet would run as a formula are defused."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from flowaudit.scanner.report import Ranked, Report
 
 NAME = "csv"
 EXTENSION = "csv"
+FILE = "findings.csv"
 COLUMNS = (
     "score", "level", "rule", "confidence", "path", "line", "column", "message", "system", "stage", "vector", "effort", "entry point", "fix",
     "suppressed", "fingerprint", "work item", "work title", "hours from", "hours to",
+    "title", "description",
 )  # fmt: skip
 _DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """First characters that make a cell a formula somewhere; the last four are the full-width =, +, -, @."""
@@ -27,7 +29,7 @@ def render(report: Report) -> str:
     for ranked in (*report.findings, *report.suppressed):
         item = work.get(ranked.fingerprint)
         plan = (item.id, item.title, *item.hours) if item is not None else ("", "", "", "")
-        writer.writerow([cell(value) for value in (*_row(ranked), *plan)])
+        writer.writerow([cell(value) for value in (*_row(ranked), *plan, *_issue(ranked))])
     return out.getvalue()
 
 
@@ -38,6 +40,17 @@ def _row(ranked: Ranked) -> tuple[object, ...]:
         rank.score, rank.level, finding.id, finding.confidence, at.path, at.line, at.column, finding.message, finding.system, finding.stage, finding.vector,
         rank.effort, finding.path[0].note if finding.path else finding.entry, finding.fix, ranked.suppression, ranked.fingerprint,
     )  # fmt: skip
+
+
+def _issue(ranked: Ranked) -> tuple[str, str]:
+    """A title of at most 200 characters and a description in plain text, for an issue."""
+    finding = ranked.finding
+    where = f"{finding.at.path}:{finding.at.line}"
+    title = f"{finding.id}: {finding.message}"
+    way = "; ".join(f"{step.note} ({step.at.path}:{step.at.line})" for step in finding.path[:12])
+    parts = [finding.message, f"Where: {where}.", f"How an order gets here: {way}." if way else "", f"To do: {finding.fix}" if finding.fix else ""]
+    parts.append(f"Priority {ranked.rank.score:g} ({ranked.rank.level}), {finding.confidence} confidence, {ranked.rank.effort}. Fingerprint {ranked.fingerprint}.")
+    return title if len(title) <= 200 else title[:197] + "...", " ".join(part for part in parts if part)
 
 
 def cell(value: object) -> object:

@@ -203,6 +203,7 @@ def test_each_gap_is_printed_with_something_to_paste_and_real_names() -> None:
     lost = Watch("system", "stripe", "Stripe", 2, signs, reports.at("pay.py", 7), "Pay.charge")
     report = stack("python", lost, job("crontab"))
     page = "\n\n".join(monitoring.monitoring(report, story.size(report)))
+    assert "Found in this code" in page or "Nothing that watches" in page
     assert page.count("```") >= 2 * len(gaps(report))
     assert "`Pay.charge` at `pay.py:7`" in page
     assert not re.search(r"<(?:system|id|place|unit|job|queue)>", page)

@@ -39,7 +39,8 @@ def unseen(report: Report) -> list[str]:
     """What stayed unknown, what was assumed, what to ask for."""
     coverage = report.coverage
     lines = [f"{number:,} {text(what)}" for what, number in coverage.unknown]
-    lines += [f"{count(number, 'file')} not judged: {text(what)}" for what, number in coverage.set_apart]
+    if coverage.set_apart:
+        lines.append(f"files not judged: {', '.join(f'{number:,} {text(what)}' for what, number in coverage.set_apart)}")
     lines += [f"assumed: {text(what)}" for what in coverage.assumed] + [text(note) for note in coverage.notes]
     lines += [f"{count(len(report.skipped), 'file')} could not be read in whole or in part (appendix E)"] if report.skipped else []
     lines.append("whatever lies outside this code: production settings, the other systems' own configuration, data, traffic, and code of libraries")

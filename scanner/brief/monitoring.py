@@ -5,7 +5,7 @@ from __future__ import annotations
 from flowaudit.scanner.brief.markdown import block, code, cut, place, table, text
 from flowaudit.scanner.brief.story import Size
 from flowaudit.scanner.brief.texts import WORDS
-from flowaudit.scanner.brief.watching import MOST, Gap, gaps, ordered, sign, slug
+from flowaudit.scanner.brief.watching import MOST, RECONCILED, Gap, gaps, ordered, sign, slug
 from flowaudit.scanner.brief.words import count, plain
 from flowaudit.scanner.report import Report, Watch
 
@@ -29,7 +29,8 @@ def monitoring(report: Report, size: Size) -> list[str]:
     parts = ["## What is watched today, and what should be", _whole(report)]
     watched = ordered(report)
     if watched:
-        rows = [_row(watch) for watch in watched[: size.watched]]
+        kinds = {item.id: item.kind for item in report.systems}
+        rows = [_row(watch, kinds.get(watch.subject, "")) for watch in watched[: size.watched]]
         head = ("What", *(title for _, title in _COLUMNS), "Besides")
         parts.append(table(head, rows))
         words = '"not here": nothing in this code, it may live in a hosted monitor. "in part": at some places.'
@@ -58,8 +59,8 @@ def _whole(report: Report) -> str:
             lines.append(f"{words}: {named}")
     given = {item.gives for item in report.instruments}
     absent = [words for gives, words in _GIVES.items() if gives not in {"logs", *given}]
-    head = f"Set up for the whole program: {'; '.join(lines)}." if lines else ""
-    none = f"{'Not found in this code' if lines else 'Nothing that watches the whole program was found in this code'}: {', '.join(absent)}." if absent else ""
+    head = f"Found in this code: {'; '.join(lines)}." if lines else ""
+    none = f"{'Not found' if lines else 'Nothing that watches the whole program was found in this code'}: {', '.join(absent)}." if absent else ""
     return " ".join(part for part in (head, none) if part)
 
 
@@ -73,7 +74,7 @@ def _title(watch: Watch) -> str:
     return f"{words} of {text(watch.name)}{number}"
 
 
-def _row(watch: Watch) -> tuple[str, ...]:
+def _row(watch: Watch, kind: str) -> tuple[str, ...]:
     cells = []
     for aspect, _ in _COLUMNS:
         found = sign(watch, aspect)
@@ -81,7 +82,7 @@ def _row(watch: Watch) -> tuple[str, ...]:
     extra = []
     for aspect, words in (("notice", "told of failure"), ("heartbeat", "heartbeat"), ("dead-letter", "dead letters"), ("reconciliation", "comparison")):
         found = sign(watch, aspect)
-        if found is not None:
+        if found is not None and (aspect != "reconciliation" or kind in RECONCILED):
             extra.append(f"{words}: {_STATES[found.state]}{_told(found.how)}")
     return (_title(watch), *cells, ", ".join(extra))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from flowaudit.scanner.brief import story
@@ -74,7 +75,7 @@ def _one(item: WorkItem, number: int, members: Sequence[Member], like: int, way:
     rest = members[SHOWN:]
     if rest:
         parts.append(f"The same fault at {count(len(rest), 'more place')}:")
-        parts.append(bullets(f"{where(member)}: {text(cut(plain(member[0].finding.message), 160))}" for member in rest[: NAMED - SHOWN]))
+        parts.append(bullets(f"{where(member)}: {_short(member[0])}" for member in rest[: NAMED - SHOWN]))
         if len(rest) > NAMED - SHOWN:
             parts.append(f"The other {len(rest) - NAMED + SHOWN} stand in appendix B.")
     parts += _change(item, spec, members, like, way, names)
@@ -89,6 +90,12 @@ def _one(item: WorkItem, number: int, members: Sequence[Member], like: int, way:
         parts.append(f"**Roll-out.** {spec.rollout} **Roll-back.** {spec.rollback}")
     parts.append(f"**Estimate.** {hours(item.hours)}: {item.basis}. {_priority(members)}")
     return parts
+
+
+def _short(ranked: Ranked) -> str:
+    """A further place by its first line of code, else by its message."""
+    first = next((line.strip() for line in ranked.excerpt.split("\n") if line.strip()), "")
+    return code(cut(first, 120)) if first else text(cut(plain(ranked.finding.message), 160))
 
 
 def where(member: Member) -> str:
@@ -121,11 +128,13 @@ def _change(item: WorkItem, spec: Specification, members: Sequence[Member], like
     """What to do: the finding's own fix, the steps, how it is written in this language, the proposed patch."""
     fixes = list(dict.fromkeys(plain(ranked.finding.fix) for ranked, _ in members if ranked.finding.fix)) or [item.remedy or spec.accept[0]]
     parts = [f"**Suggested change.** {text(' '.join(fixes[:3]))}"]
-    steps = [filled(step, members[0], names) for step in spec.steps] if members else list(spec.steps)
-    if steps and not like:
+    # an item like an earlier one repeats only the steps that speak of its own place
+    chosen = [step for step in spec.steps if not like or re.search(r"<(?:unit|place)>", step)]
+    steps = [filled(step, members[0], names) for step in chosen] if members else list(chosen)
+    if steps:
         parts.append("\n".join(f"{number}. {step}" for number, step in enumerate(steps, 1)))
-    elif steps:
-        parts.append(f"The steps are those of work item {like}.")
+    if len(steps) < len(spec.steps):
+        parts.append(f"The {'other ' if steps else ''}steps are those of work item {like}.")
     if way:
         parts.append(f"How it is written here: {way}")
     patches = [ranked.finding.patch for ranked, _ in members if ranked.finding.patch]

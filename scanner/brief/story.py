@@ -93,7 +93,7 @@ def dangers(report: Report) -> tuple[Danger, ...]:
 def size(report: Report) -> Size:
     """The size of the body by the number of findings."""
     few = len(report.findings) <= SMALL
-    return Size(3, 9, 15, 6, 8) if few else Size(8, 12, 25, 12, 15)
+    return Size(3, 9, 15, 6, 6) if few else Size(8, 12, 25, 12, 15)
 
 
 def own_schedules(report: Report) -> list[ScheduleItem]:

@@ -18,7 +18,7 @@ ASPECTS = ("failure", "dead-letter", "heartbeat", "alert", "reconciliation", "id
 MOST = 6
 """Subjects that a gap names."""
 _KINDS = ("payment", "order", "marketplace", "storefront", "erp", "wms", "courier", "accounting", "tax", "email", "sms", "")
-_RECONCILED = frozenset({"payment", "erp", "wms", "courier", "marketplace", "storefront", "accounting"})
+RECONCILED = frozenset({"payment", "erp", "wms", "courier", "marketplace", "storefront", "accounting"})
 """Kinds of systems whose records should equal the shop's."""
 
 
@@ -92,7 +92,7 @@ def _missing(watch: Watch, aspect: str, report: Report) -> bool:
         return watch.kind in {"task", "job", "webhook"} and state in {"absent", "unknown"}
     if aspect == "reconciliation":
         kinds = {item.id: item.kind for item in report.systems}
-        return watch.kind == "system" and kinds.get(watch.subject) in _RECONCILED and state == "absent"
+        return watch.kind == "system" and kinds.get(watch.subject) in RECONCILED and state == "absent"
     return watch.kind in {"system", "webhook", "task"} and state in {"absent", "mixed"} and not (aspect == "failure" and found is not None and bool(found.how))
 
 

@@ -258,3 +258,8 @@ def test_a_name_stays_text(name: str) -> None:
 @pytest.mark.parametrize(("given", "wanted"), [("a_b_c", "a_b_c"), ("f(x)", "f(x)"), ("1.5 h", "1\\.5 h"), ("a-b", "a-b"), ("_x_", "\\_x\\_"), ("a.b: c", "a.b: c")])
 def test_plain_names_are_not_littered_with_marks(given: str, wanted: str) -> None:
     assert text(given) == wanted
+
+
+def test_files_not_judged_are_told_in_one_line() -> None:
+    coverage = msgspec.structs.replace(reports.report().coverage, set_apart=(("tests", 4), ("vendored", 2_000)))
+    assert "- files not judged: 4 tests, 2,000 vendored\n" in brief.render(reports.report(coverage=coverage))

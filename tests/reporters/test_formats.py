@@ -79,6 +79,14 @@ def rows(text: str) -> list[list[str]]:
     return list(table.reader(io.StringIO(text, newline="")))
 
 
+def test_a_row_is_an_issue_with_title_and_description() -> None:
+    first = dict(zip(csv.COLUMNS, rows(csv.render(reports.report()))[1], strict=True))
+    assert first["title"].startswith("missing-timeout: ")
+    assert len(first["title"]) <= 200
+    for words in ("Where: shop/pay.py:12.", "How an order gets here: ", "To do: Set a timeout.", first["fingerprint"]):
+        assert words in first["description"]
+
+
 def test_a_row_a_finding_under_one_heading() -> None:
     found = rows(csv.render(reports.report()))
     assert found[0] == list(csv.COLUMNS)
