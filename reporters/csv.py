@@ -1,4 +1,7 @@
-"""findings.csv: a table for spreadsheets and issue trackers, one finding a row; `title` and `description` are what an import of issues asks for. Cells that a spreadsheet would run as a formula are defused."""
+"""findings.csv: a table for spreadsheets and issue trackers, one finding a row. Cells that a spreadsheet would run as a formula are defused.
+
+`title` and `description` are what an import of issues asks for.
+"""
 
 from __future__ import annotations
 
