@@ -23,7 +23,7 @@ def inversions(files: dict[str, str]) -> list[Finding]:
     [
         ("nginx/site.conf", NGINX.format(more="    fastcgi_read_timeout 120s;\n"), 4),
         ("nginx/site.conf", NGINX.format(more=""), 2),
-        ("apache/site.conf", APACHE.format(more=""), 3),
+        ("apache/site.conf", APACHE.format(more=""), 1),
         ("apache/site.conf", APACHE.format(more="  ProxyTimeout 90\n"), 2),
         ("apache/site.conf", APACHE.format(more="  Timeout 90\n"), 2),
     ],

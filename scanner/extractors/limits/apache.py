@@ -21,6 +21,8 @@ SNIFF = re.compile(r"^\s*(?:ProxyPass(?:Match)?\s|ProxyTimeout\s|SetHandler\s+\"
 VERSION = 1
 
 DEFAULT = 60.0
+LONG = 60
+"""Lines of a virtual host that is too long to point at as a whole."""
 _OPEN = re.compile(r"<\s*(\w+)\s*([^>\n]*)>")
 _TARGET = re.compile(r"\b(fcgi|http|https|uwsgi|balancer|ajp)://([^/\s\"'|]+)", re.IGNORECASE)
 _SOCKET = re.compile(r"unix:([^|\"\s]+)\|fcgi:", re.IGNORECASE)
@@ -36,6 +38,13 @@ class _Scope:
     limits: dict[str, tuple[Scalar, Span]] = field(default_factory=dict)
     passes: list[tuple[str, str, bool, Span, Scalar]] = field(default_factory=list)
     included: bool = False
+    end: int = 0
+    lines: int = 0
+
+    @property
+    def whole(self) -> Span | None:
+        """All of a virtual host; None for one that is long or never ends."""
+        return Span(self.head.start, self.end) if self.end and self.lines < LONG else None
 
 
 def extract(source: Source) -> FileFacts:
@@ -51,10 +60,12 @@ def extract(source: Source) -> FileFacts:
         place = Span(start + len(line) - len(line.lstrip()), at - 1)
         bare = line.strip()
         opened = _OPEN.match(bare)
+        here.lines += 1
         if opened and opened[1].lower() == "virtualhost":
             here = _Scope(place)
             scopes.append(here)
         elif bare.lower().startswith("</virtualhost"):
+            here.end = at - 1 if here is not top else 0
             here, inner = top, ""
         elif opened:
             inner = opened[2].strip("\"' ")
@@ -95,7 +106,7 @@ def _facts(scopes: list[_Scope]) -> Iterator[Fact]:
     for scope in scopes:
         said = next((found for key in ("proxytimeout", "timeout") for s in (scope, top) if (found := s.limits.get(key)) is not None), None)
         for protocol, backend, general, place, own in scope.passes:
-            at = place if own is not None or said is None else said[1]
+            at = place if own is not None else said[1] if said is not None else scope.whole or place
             limit = own if own is not None else said[0] if said is not None else None
             name = "virtual host" if scope is not top else "server"
             yield from rung("proxy", "apache", name, at, protocol=protocol, backend=backend, limit=limit, default=DEFAULT, general=general, include=True

@@ -22,6 +22,8 @@ VERSION = 1
 
 DEFAULT = 60.0
 DEEPEST = 40
+LONG = 60
+"""Lines of a block that is too long to point at as a whole."""
 _MARKS = re.compile(r"#[^\n]*|\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[;{}]|(?:\\.|\$\{[^}\n]*\}|[^\s;{}\"'#])(?:\\.|\$\{[^}\n]*\}|[^\s;{}])*")
 _PROTOCOL = {"proxy_pass": "http", "fastcgi_pass": "fastcgi", "uwsgi_pass": "uwsgi"}
 _TIMEOUT = {"proxy_read_timeout": "http", "fastcgi_read_timeout": "fastcgi", "uwsgi_read_timeout": "uwsgi"}
@@ -38,6 +40,11 @@ class _Block:
     head: Span
     directives: list[tuple[list[str], Span]] = field(default_factory=list)
     blocks: list[_Block] = field(default_factory=list)
+    end: int = 0
+
+    def whole(self, text: str) -> Span:
+        """All of the block, or its first line where it is long."""
+        return Span(self.head.start, self.end) if self.end and text.count("\n", self.head.start, self.end) < LONG else self.head
 
 
 def extract(source: Source) -> FileFacts:
@@ -49,7 +56,7 @@ def extract(source: Source) -> FileFacts:
     top, whole = _parse(data)
     upstreams: dict[str, str] = {}
     _upstreams(top, upstreams)
-    facts = list(_walk(top, {}, False, upstreams, ""))
+    facts = list(_walk(top, {}, False, upstreams, "", data))
     skipped = () if whole else (Skipped(source.path, "some of it is no valid nginx configuration", NAME),)
     return file_facts(source, facts, skipped=skipped)
 
@@ -79,7 +86,7 @@ def _parse(text: str) -> tuple[_Block, bool]:
             if len(stack) == 1:
                 whole = False
             else:
-                stack.pop()
+                stack.pop().end = match.end()
         else:
             if not words:
                 start = match.start()
@@ -96,7 +103,7 @@ def _upstreams(block: _Block, out: dict[str, str]) -> None:
             _upstreams(inner, out)
 
 
-def _walk(block: _Block, limits: dict[str, tuple[Scalar, Span]], included: bool, upstreams: dict[str, str], where: str) -> Iterator[Fact]:
+def _walk(block: _Block, limits: dict[str, tuple[Scalar, Span]], included: bool, upstreams: dict[str, str], where: str, text: str) -> Iterator[Fact]:
     limits = dict(limits)
     own: set[str] = set()
     for written, place in block.directives:
@@ -117,14 +124,14 @@ def _walk(block: _Block, limits: dict[str, tuple[Scalar, Span]], included: bool,
         if protocol and len(written) > 1:
             backend = _backend(written[1], upstreams)
             said = limits.get(protocol)
-            at = said[1] if said is not None else block.head if block.words else place
+            at = said[1] if said is not None else block.whole(text) if block.words else place
             yield from rung(
                 "proxy", "nginx", where or "server", at, protocol=protocol, backend=backend, limit=said[0] if said is not None else None, default=DEFAULT,
                 general=bool(_GENERAL.match(where)), include=True if included and said is None else None, setting=f"{written[0].removesuffix('_pass')}_read_timeout",
             )  # fmt: skip
     for inner in block.blocks:
         if inner.words[:1] != ["upstream"]:
-            yield from _walk(inner, limits, included, upstreams, where)
+            yield from _walk(inner, limits, included, upstreams, where, text)
 
 
 def _backend(target: str, upstreams: dict[str, str]) -> str:
