@@ -72,11 +72,11 @@ def check(graph: FlowGraph) -> Iterator[Finding]:
     """One finding an unguarded effect, for the most exposed entry point that reaches it."""
     seen: set[tuple[str, int]] = set()
     for entry in graph.entries:
-        if entry.unit.path not in graph.judged or not why_repeated(graph, entry):
+        if not graph.judges(entry.unit) or not why_repeated(graph, entry):
             continue
         for hit in unguarded_effects(graph, entry):
             key = (hit.effect.unit.key, hit.effect.event.start)
-            if key not in seen and hit.effect.unit.path in graph.judged:
+            if key not in seen and graph.judges(hit.effect.unit):
                 seen.add(key)
                 yield _finding(graph, entry, hit)
     yield from _variants(graph, seen)
@@ -115,7 +115,7 @@ def _variants(graph: FlowGraph, told: set[tuple[str, int]]) -> Iterator[Finding]
     reach = graph.reach("repeatable")
     for key in sorted(reach.source):
         unit, entry = graph.program.units[key], reach.source[key]
-        if unit.path not in graph.judged or unit.unit.kind == "module":
+        if not graph.judges(unit) or unit.unit.kind == "module":
             continue
         for race in races(graph, unit):
             if (unit.key, race.effect.start) not in told:

@@ -103,7 +103,7 @@ def check(graph: FlowGraph) -> Iterator[Finding]:
 def _untraced(graph: FlowGraph, site: Site) -> Finding | None:
     unit = site.unit
     if (
-        unit.path not in graph.judged
+        not graph.judges(unit)
         or unit.language == "shell"
         or harmless(site)
         or site.certainty == "guessed"
@@ -187,6 +187,10 @@ def _uses(event: Event, found: Caught) -> bool:
     return bool(found.names) and mentions(value, found.names)
 
 
+_HOOKS = frozenset({"register_hook", "addMiddleware", "withMiddleware", "use_interceptor", "onRequest", "onResponse"})
+_HOOK_OPTIONS = frozenset({"event_hooks", "trace_configs", "hooks"})
+
+
 def _hooked(graph: FlowGraph, site: Site) -> bool:
     """Whether anything in the program hooks into clients of this kind to log (interceptors, middleware, event hooks)."""
     key = ("unlogged-call", "hooks")
@@ -194,12 +198,11 @@ def _hooked(graph: FlowGraph, site: Site) -> bool:
         graph.cache[key] = any(
             isinstance(e.node, Call)
             and (
-                last_name(e.node.callee)
-                in {"register_hook", "addMiddleware", "withMiddleware", "use_interceptor", "onRequest", "onResponse"}
-                or any(a.name in {"event_hooks", "trace_configs", "hooks"} for a in e.node.args)
+                last_name(e.node.callee) in _HOOKS
+                or any(a.name in _HOOK_OPTIONS for a in e.node.args)
                 or (last_name(e.node.callee) == "use" and "interceptors" in str(e.node.callee))
             )
-            for u in graph.program.units.values()
+            for u in graph.program.mentioning({*_HOOKS, *_HOOK_OPTIONS, "interceptors"})
             for e in u.flow.calls
         )
     return bool(graph.cache[key])

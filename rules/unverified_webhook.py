@@ -71,7 +71,7 @@ def check(graph: FlowGraph) -> Iterator[Finding]:
         verdict = verdict_of(graph, hook)
         yield from _missing(graph, hook, verdict)
         for unit, suspect in [*_skipped(graph, hook, verdict), *weak_signatures(graph, hook.unit)]:
-            if (unit.key, suspect.key) not in weak and unit.path in graph.judged:
+            if (unit.key, suspect.key) not in weak and graph.judges(unit):
                 weak.add((unit.key, suspect.key))
                 yield _finding(
                     hook, suspect.at, suspect.message, suspect.confidence, f"{unit.unit.name}|{suspect.key}", suspect.steps, suspect.looked

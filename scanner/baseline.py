@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable
 
@@ -16,6 +17,10 @@ from flowaudit.scanner.rule import Finding
 FORMAT = 1
 MAX_BYTES = 50_000_000
 NAME = "flowaudit-baseline.json"
+
+
+_OFFSET = re.compile(r"<\d+>")
+"""An inline function in a key is named by its offset, which unrelated edits move."""
 
 
 class BaselineError(Exception):
@@ -44,7 +49,7 @@ def fingerprints(findings: Iterable[Finding]) -> list[str]:
     seen: Counter[str] = Counter()
     out = []
     for finding in findings:
-        base = f"{finding.id}\0{finding.at.path}\0{finding.key}"
+        base = f"{finding.id}\0{finding.at.path}\0{_OFFSET.sub('<>', finding.key)}"
         out.append(hashlib.blake2b(f"{base}\0{seen[base]}".encode("utf-8", "replace"), digest_size=16).hexdigest())
         seen[base] += 1
     return out

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from flowaudit.scanner.catalog import Known
@@ -139,6 +141,7 @@ class Calls:
         self._known_in: dict[str, list[tuple[Event, Known]]] = {}
         self._callers: dict[str, dict[str, list[tuple[UnitRef, Event]]]] = {}
         self._by_name: dict[str, list[tuple[UnitRef, Event]]] | None = None
+        self._first: dict[tuple[str, int | None], list[tuple[UnitRef, Event]]] = {}
 
     # -- calls ---------------------------------------------------------------------------------------------------------------------
     def targets(self, where: UnitRef, event: Event) -> tuple[Target, ...]:
@@ -182,7 +185,7 @@ class Calls:
     def _by_method_name(self, name: str, where: UnitRef) -> list[Target]:
         """A method of an unknown receiver: only when few classes of the same language have one of that name (else the link is dropped)."""
         family = ECMASCRIPT if where.language in ECMASCRIPT else {where.language}
-        found = [u for u in self.program.methods.get(name, ()) if u.language in family and "abstract" not in u.unit.traits]
+        found = self.program.concrete(name, family)
         if len(found) == 1:
             return [Target(found[0], found[0].key, "likely")]
         return [Target(u, u.key, "guessed") for u in found] if len(found) <= 4 else []
@@ -242,18 +245,31 @@ class Calls:
                 given |= {f"{i}.{p.key.value}={p.value.value}" for p in arg.value.pairs if isinstance(p.key, Const) and isinstance(p.value, Const)}
         return not given & set(symbol.unless) and (not symbol.only_if or bool(given & set(symbol.only_if)))
 
-    def callers(self, unit: UnitRef) -> list[tuple[UnitRef, Event]]:
-        """The calls whose callee has the unit's name and resolves to it."""
+    def callers(self, unit: UnitRef, most: int | None = None) -> list[tuple[UnitRef, Event]]:
+        """The calls whose callee has the unit's name and resolves to it, or the first of them."""
         name = unit.name
         if name in _CONSTRUCTORS and unit.owner is not None:
             name = unit.owner.name
+        near = self.program.calls_near(unit, name)
+        if near is not None:
+            return self._near(unit, near, most)
         kept = self._callers.get(name)
         if kept is None:
             cuts = self.resolver.cuts
             kept = self._called(name)
             if self.resolver.cuts == cuts:
                 self._callers[name] = kept
-        return kept.get(unit.key, [])
+        return kept.get(unit.key, [])[:most]
+
+    def _near(self, unit: UnitRef, calls: Iterator[tuple[UnitRef, Event]], most: int | None) -> list[tuple[UnitRef, Event]]:
+        """Of calls that are told one by one those that run a unit, no more of them than asked for."""
+        kept = self._first.get((unit.key, most))
+        if kept is None:
+            cuts = self.resolver.cuts
+            kept = list(islice((pair for pair in islice(calls, MAX_NAMESAKES) if any(t.unit is unit for t in self.targets(*pair))), most))
+            if self.resolver.cuts == cuts:
+                self._first[unit.key, most] = kept
+        return kept
 
     def _called(self, name: str) -> dict[str, list[tuple[UnitRef, Event]]]:
         """The units that calls of one name run, with those calls."""

@@ -6,9 +6,7 @@ from __future__ import annotations
 import datetime
 import os
 import re
-import tomllib
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -184,6 +182,8 @@ def read(path: str) -> Config:
         raise ConfigError(f"{path}: the configuration cannot be read: {error.strerror or error}.") from error
     if len(data) > MAX_BYTES:
         raise ConfigError(f"{path}: larger than a configuration can be.")
+    import tomllib
+
     try:
         document: Any = tomllib.loads(data.decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -225,6 +225,8 @@ def _check(path: str, prefix: str, config: Config) -> None:
     for key, name in (("timezone", config.timezone), ("assume.host-timezone", config.assume.host_timezone)):
         if name:
             try:
+                from zoneinfo import ZoneInfo
+
                 ZoneInfo(name)
             except Exception as error:
                 raise ConfigError(f"{path}: `{prefix}{key}`: {name!r} is no known time zone.") from error

@@ -10,9 +10,9 @@ import importlib
 import os
 import pkgutil
 import re
-import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -20,7 +20,7 @@ import msgspec
 
 import flowaudit
 import flowaudit.rules
-from flowaudit.scanner import baseline, extract, mask, own_rules, sources
+from flowaudit.scanner import baseline, extract, own_rules, sources
 from flowaudit.scanner import catalog as catalogue
 from flowaudit.scanner.cache import Cache, folder
 from flowaudit.scanner.catalog import Catalog, Entry
@@ -28,13 +28,9 @@ from flowaudit.scanner.closeup import closeups
 from flowaudit.scanner.config import Config, ConfigError
 from flowaudit.scanner.extract import Corpus
 from flowaudit.scanner.own_rules import OwnRule
-from flowaudit.scanner.plan import plan
-from flowaudit.scanner.rank import rank
 from flowaudit.scanner.readers import whole_fingerprint
 from flowaudit.scanner.report import Closeup, Coverage, Ranked, Report, WorkItem
 from flowaudit.scanner.rule import CONFIDENCES, Finding, Rule
-from flowaudit.scanner.suppress import Suppressor
-from flowaudit.scanner.veil import veil
 
 Progress = Callable[[str, int, int], None]
 """(step, done, of) of a scan under way."""
@@ -64,7 +60,7 @@ def rules(own: Sequence[OwnRule] = ()) -> tuple[list[RuleModule], list[str]]:
         try:
             module = importlib.import_module(f"flowaudit.rules.{info.name}")
         except Exception as error:  # noqa: BLE001 - one rule that cannot be imported must not end the scan
-            failed.append(f"rule {info.name.replace('_', '-')}: cannot be imported: {_word(error)}")
+            failed.append(f"rule {info.name.replace('_', '-')}: cannot be imported: {word(error)}")
             continue
         if hasattr(module, "RULE") and hasattr(module, "check"):
             found.append(RuleModule(module))
@@ -117,7 +113,7 @@ def scan(
         kept = _kept(store.blob(name)) if seen.complete and store.usable else None
         if kept is not None:
             return kept
-        report = _audit(seen, store, stamp, roots, config, jobs, known or {}, progress, today, own)
+        report = _audit(seen, store, roots, config, jobs, known or {}, progress, today, own)
         if seen.complete and not report.failed:
             store.keep_blob(name, msgspec.msgpack.encode(report))
         return report
@@ -127,13 +123,26 @@ def scan(
             gc.enable()
 
 
-def _audit(
-    seen: extract.Survey, store: Cache, stamp: str, roots: Sequence[str], config: Config, jobs: int, known: Mapping[str, Any],
-    progress: Progress | None, today: datetime.date, own: tuple[OwnRule, ...],
-) -> Report:  # fmt: skip
+@dataclass(slots=True)
+class Whole:
+    """A whole tree, read, linked and judged: `graph` is None when linking failed; `notes` are the coverage's on the client's own rules."""
+
+    corpus: Corpus
+    graph: Any
+    findings: list[Finding]
+    asked: list[RuleModule]
+    modules: list[RuleModule]
+    failed: list[str]
+    notes: list[str]
+
+
+def whole(
+    seen: extract.Survey, store: Cache, config: Config, jobs: int, progress: Progress | None, own: tuple[OwnRule, ...] = ()
+) -> Whole:  # fmt: skip
+    """Read, link and judge a surveyed tree."""
     modules, failed = rules(own)
     asked = [item for item in chosen(modules, config) if item.rule.variants or item.rule.id != _CLIENT]
-    catalog = _catalog(config, store, stamp)
+    catalog = catalog_of(config, store, whole_fingerprint())
     corpus = _corpus(seen, store, config, jobs, progress)
     failed += corpus.failed
     notes, matches = _match(own, corpus, jobs, failed, progress)
@@ -141,9 +150,17 @@ def _audit(
         progress("linking", 0, 0)
     graph = _link(corpus, catalog, config, failed, matches)
     _alive[:] = [graph, corpus]
-    findings = _check(graph, asked, corpus, failed, progress) if graph is not None else []
-    parts = _parts(graph, findings, failed) if graph is not None else {}
-    return _report(roots, config, corpus, findings, asked, modules, parts, failed, known, today, notes)
+    findings = check(graph, asked, corpus.judged, failed, progress) if graph is not None else []
+    return Whole(corpus, graph, findings, asked, modules, failed, notes)
+
+
+def _audit(
+    seen: extract.Survey, store: Cache, roots: Sequence[str], config: Config, jobs: int, known: Mapping[str, Any], progress: Progress | None,
+    today: datetime.date, own: tuple[OwnRule, ...],
+) -> Report:  # fmt: skip
+    made = whole(seen, store, config, jobs, progress, own)
+    parts = _parts(made.graph, made.findings, made.failed) if made.graph is not None else {}
+    return _report(roots, config, made.corpus, made.findings, made.asked, made.modules, parts, made.failed, known, today, made.notes)
 
 
 def read(roots: Sequence[str], config: Config, *, jobs: int = 0, cache: bool = True, progress: Progress | None = None) -> Corpus:
@@ -167,7 +184,7 @@ def graph(
         corpus = _corpus(seen, store, config, jobs, progress)
         failed = list(corpus.failed)
         _, matches = _match(own, corpus, jobs, failed, progress)
-        return _link(corpus, _catalog(config, store, whole_fingerprint()), config, failed, matches), failed
+        return _link(corpus, catalog_of(config, store, whole_fingerprint()), config, failed, matches), failed
     finally:
         store.close()
 
@@ -194,7 +211,8 @@ def _kept(data: bytes | None) -> Report | None:
         return None
 
 
-def _catalog(config: Config, store: Cache, stamp: str) -> Catalog:
+def catalog_of(config: Config, store: Cache, stamp: str) -> Catalog:
+    """The catalogue with the configuration's own systems."""
     entries = {entry.id: entry for entry in _entries(store, stamp)}
     for item in config.systems:
         name = re.sub(r"[^a-z0-9]+", "-", item.name.lower()).strip("-") or "system"
@@ -242,19 +260,20 @@ def _link(corpus: Corpus, catalog: Catalog, config: Config, failed: list[str], m
     try:
         return link(corpus.files, catalog, corpus.judged, config.settings(), corpus.packages, matches)
     except Exception as error:  # noqa: BLE001 - coverage and what was read are still worth reporting
-        failed.append(f"linking: {_word(error)}")
+        failed.append(f"linking: {word(error)}")
         return None
 
 
-def _check(graph: Any, asked: Sequence[RuleModule], corpus: Corpus, failed: list[str], progress: Progress | None) -> list[Finding]:
+def check(graph: Any, asked: Sequence[RuleModule], judged: frozenset[str], failed: list[str], progress: Progress | None = None) -> list[Finding]:
+    """What the rules find in the judged files, in order."""
     found: list[Finding] = []
     for number, item in enumerate(asked):
         if progress:
             progress(f"checking {item.rule.id}", number, len(asked))
         try:
-            found.extend(finding for finding in item.check(graph) if finding.at.path in corpus.judged)
+            found.extend(finding for finding in item.check(graph) if finding.at.path in judged)
         except Exception as error:  # noqa: BLE001 - the other rules' findings are still worth reporting
-            failed.append(f"rule {item.rule.id}: {_word(error)}")
+            failed.append(f"rule {item.rule.id}: {word(error)}")
     return sorted({(f.at, f.id, f.key): f for f in found}.values(), key=lambda f: (f.at, f.id, f.key))
 
 
@@ -264,7 +283,7 @@ def _parts(graph: Any, findings: Sequence[Finding], failed: list[str]) -> dict[s
     try:
         return report_parts(graph, findings)
     except Exception as error:  # noqa: BLE001 - findings without inventories are still worth reporting
-        failed.append(f"inventories: {_word(error)}")
+        failed.append(f"inventories: {word(error)}")
         return {}
 
 
@@ -272,6 +291,12 @@ def _report(
     roots: Sequence[str], config: Config, corpus: Corpus, findings: list[Finding], asked: Sequence[RuleModule], modules: Sequence[RuleModule],
     parts: dict[str, Any], failed: list[str], known: Mapping[str, Any], today: datetime.date, notes: Sequence[str],
 ) -> Report:  # fmt: skip
+    from flowaudit.scanner import mask  # a hook that finds nothing needs none of these
+    from flowaudit.scanner.plan import plan
+    from flowaudit.scanner.rank import rank
+    from flowaudit.scanner.suppress import Suppressor
+    from flowaudit.scanner.veil import veil
+
     by_id = {item.rule.id: item.rule for item in asked}
     lines: dict[str, str] = {}
 
@@ -293,7 +318,8 @@ def _report(
             hidden += 1
             continue
         if not reason and fingerprint in known:
-            reason, by = "known: it stands in the baseline", "baseline"
+            when = known[fingerprint]
+            reason, by = f"known: it stands in {f'commit {when[:12]}' if isinstance(when, str) else 'the baseline'}", "baseline"
         snippet = mask.excerpt(text(finding.at.path).split("\n"), finding.at.line, finding.at.end_line)
         ranked = Ranked(finding, rank(finding, by_id[finding.rule]), fingerprint, snippet, reason, by)
         (suppressed if reason else shown).append(ranked)
@@ -332,7 +358,7 @@ def _patched(findings: list[Finding], least: int, text: Callable[[str], str], fa
     try:
         return propose(findings, text)
     except Exception as error:  # noqa: BLE001 - a finding without a patch is still worth reporting
-        failed.append(f"patches: {_word(error)}")
+        failed.append(f"patches: {word(error)}")
         return findings
 
 
@@ -340,7 +366,7 @@ def _closeups(findings: Sequence[Ranked], work: Sequence[WorkItem], corpus: Corp
     try:
         return closeups(findings, work, corpus.files, text, corpus.tests)
     except Exception as error:  # noqa: BLE001 - the findings are worth reporting without the code around them
-        failed.append(f"close-ups: {_word(error)}")
+        failed.append(f"close-ups: {word(error)}")
         return ()
 
 
@@ -408,8 +434,11 @@ def _revision(top: str) -> str:
         return ""
 
 
-def _word(error: BaseException) -> str:
+def word(error: BaseException) -> str:
+    """An error in a few words."""
     if os.environ.get("FLOWAUDIT_DEBUG") == "1":
+        import traceback
+
         traceback.print_exception(error)
     text = " ".join(str(error).split())[:200]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

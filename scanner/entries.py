@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from flowaudit.scanner.calls import in_table, place
 from flowaudit.scanner.catalog import Known
@@ -21,13 +21,13 @@ PAGE = "page"
 """What a catalogue entry calls a route that only a signed-in person's browser asks for, whatever its name says."""
 
 
-def find(graph: FlowGraph) -> Iterator[EntryPoint]:
-    """All entry points that the code itself makes, by every means (`wired.find` has those that configuration makes)."""
-    for unit in list(graph.program.units.values()):
+def find(graph: FlowGraph, units: Iterable[UnitRef], classes: Iterable[ClassRef]) -> Iterator[EntryPoint]:
+    """The entry points that units and classes make, by every means (`wired.find` has those that configuration makes)."""
+    for unit in units:
         yield from decorated(graph, unit)
         yield from registered(graph, unit)
         yield from by_name(graph, unit)
-    for cls in graph.program.classes.values():
+    for cls in classes:
         yield from inherited(graph, cls)
 
 

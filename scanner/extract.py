@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import hashlib
-import multiprocessing
 import os
 import sys
 import threading
@@ -42,6 +41,8 @@ class Corpus:
     packages: dict[str, str] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
     tests: tuple[str, ...] = ()
+    keys: dict[str, bytes] = field(default_factory=dict)
+    """path -> key of its facts, where there is one."""
     bytes: int = 0
     fresh: int = 0
     """Files that were extracted anew (the others came from the cache)."""
@@ -75,8 +76,9 @@ class Survey:
         return digest.hexdigest()
 
 
-def survey(roots: Sequence[str], cache: Cache, *, exclude: Iterable[str] = (), tests: bool = False) -> Survey:
-    """Walk the roots and find each file's key: from the index where `stat` says that nothing changed, else from its content.
+def survey(roots: Sequence[str], cache: Cache, *, exclude: Iterable[str] = (), tests: bool = False, only: frozenset[str] | None = None) -> Survey:
+    """Walk the roots and find each file's key: from the index where `stat` says that nothing changed, else from its content. With `only`, a part of the
+    tree is looked at (see `sources.walk`), and the index is left alone.
 
     Raises sources.SourceError when a root cannot be scanned."""
     stamp = fingerprint()
@@ -92,16 +94,16 @@ def survey(roots: Sequence[str], cache: Cache, *, exclude: Iterable[str] = (), t
             readers[sources.clean(path)] = found
         return bool(found)
 
-    walk = sources.walk(roots, wanted, exclude, tests)
-    name = _index_name(roots, stamp)
-    index = cache.index(name) if cache.usable else {}
+    walk = sources.walk(roots, wanted, exclude, tests, only)
+    name = _index_name(roots, stamp) if only is None else ""
+    index = cache.index(name) if cache.usable and name else {}
     out = Survey(walk, table, stamp, readers, {}, name, index, workspace.names(walk.packages))
     for entry in walk.entries if cache.usable else ():
         known = index.get(entry.path)
         if known is not None and (known.size, known.mtime_ns, known.inode) == (entry.size, entry.mtime_ns, entry.inode):
             out.keys[entry.path] = known.key
         else:
-            key = _key(entry, out)
+            key = key_of_entry(entry, out)
             if key:
                 out.keys[entry.path] = key
     return out
@@ -165,13 +167,15 @@ def _outcomes(seen: Survey, cache: Cache, jobs: int, progress: Progress | None, 
         else:
             keys.pop(done.path, None)
     cache.put(rows)
+    corpus.keys = keys
     index = {e.path: Stat(e.size, e.mtime_ns, e.inode, keys[e.path]) for e in seen.walk.entries if e.path in keys}
-    if cache.usable and index != seen.index:
+    if cache.usable and seen.index_name and index != seen.index:
         cache.keep_index(seen.index_name, index)
     return outcomes
 
 
-def _key(entry: Entry, seen: Survey) -> bytes:
+def key_of_entry(entry: Entry, seen: Survey) -> bytes:
+    """The key of a file's facts, from its content; b"" when it cannot be read."""
     try:
         data = sources.read_bytes(entry.full)
     except OSError:
@@ -195,6 +199,7 @@ def _batches(tasks: list[Task], table: Table, stamp: str, jobs: int, total: int)
         for task in tasks:
             yield [task], [work.one(task, table, stamp)]
         return
+    import multiprocessing
     from concurrent.futures import ProcessPoolExecutor, as_completed
     from concurrent.futures.process import BrokenProcessPool
 

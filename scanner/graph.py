@@ -126,6 +126,8 @@ class FlowGraph:
         """Where the client's own rules match, as far as they state no fact."""
         self.versions: dict[tuple[str, str], str] = {}
         """(language, package) -> version in the client's lock files."""
+        self.handlers: dict[str, list[UnitRef]] = {}
+        """Key of a message's class -> the units that handle it."""
         self._of_event: dict[int, list[Edge]] = {}
         self._reach: dict[str, Reach] = {}
         self._judged_units: list[UnitRef] | None = None
@@ -147,6 +149,18 @@ class FlowGraph:
         self.unknown[what] = self.unknown.get(what, 0) + 1
 
     # -- asking ------------------------------------------------------------------------------------------------------------------
+    def judges(self, unit: UnitRef) -> bool:
+        """Whether findings about a unit are asked for. What is not judged is still evidence."""
+        return unit.path in self.judged
+
+    def judged_schedules(self) -> list[tuple[FileFacts, Schedule]]:
+        """The schedules about which findings are asked for."""
+        return [(file, schedule) for file, schedule in self.schedules if file.path in self.judged]
+
+    def surroundings(self) -> Iterator[UnitRef]:
+        """The judged units with their neighbours in the same files, in order: for what is told by comparing them."""
+        return self.units()
+
     def units(self) -> Iterator[UnitRef]:
         """All units of judged files, in order."""
         if self._judged_units is None:
@@ -184,6 +198,10 @@ class FlowGraph:
                 self._sites_of.setdefault(site.unit.key, []).append(site)
         return self._sites_of.get(unit.key, [])
 
+    def units_with_sites(self, word: str) -> Iterator[UnitRef]:
+        """At least the units with integration calls that call or raise something of this name; the asker looks closely."""
+        yield from {s.unit.key: s.unit for s in self.sites}.values()
+
     def sites_below(self, unit: UnitRef, depth: int = 6) -> list[Site]:
         """The integration calls that a unit reaches by calls and callbacks (not through a queue)."""
         key = ("sites_below", unit.key, depth)
@@ -211,14 +229,14 @@ class FlowGraph:
     def reach(self, what: str) -> Reach:
         """What the entry points of a class reach: "any" | "background" | "user" | "repeatable" | "delivered"."""
         if what not in self._reach:
-            chosen = [e for e in self.entries if _CLASSES[what](e)]
+            chosen = [e for e in self.entries if CLASSES[what](e)]
             self._reach[what] = self._search(chosen)
         return self._reach[what]
 
     def _search(self, entries: Iterable[EntryPoint]) -> Reach:
         found = Reach()
         todo: deque[UnitRef] = deque()
-        for entry in sorted(entries, key=lambda e: (_EXPOSURE.get(e.kind, 9), e.unit.key)):
+        for entry in sorted(entries, key=lambda e: (EXPOSURE.get(e.kind, 9), e.unit.key)):
             if entry.unit.key not in found.via:
                 found.via[entry.unit.key] = None
                 found.source[entry.unit.key] = entry
@@ -281,8 +299,8 @@ def _short(unit: UnitRef) -> str:
 
 
 _VERBS = {"calls": "calls", "callback": "runs the callback", "enqueues": "enqueues", "schedules": "starts", "starts": "starts"}
-_EXPOSURE = {"webhook": 0, "route": 1, "consumer": 2, "task": 3, "schedule": 4, "event": 5, "hook": 6, "command": 7, "api": 8, "script": 9}
-_CLASSES: dict[str, Callable[[EntryPoint], bool]] = {
+EXPOSURE = {"webhook": 0, "route": 1, "consumer": 2, "task": 3, "schedule": 4, "event": 5, "hook": 6, "command": 7, "api": 8, "script": 9}
+CLASSES: dict[str, Callable[[EntryPoint], bool]] = {
     "any": lambda _: True,
     "background": lambda e: e.background,
     "user": lambda e: not e.background and e.kind not in {"api", "script"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,7 +14,7 @@ from flowaudit.scanner.facts import Attr, Call, Closure, Const, Expr, FileFacts,
 from flowaudit.scanner.flow.events import MAX_EVENTS, Event
 from flowaudit.scanner.graph import Edge, EntryPoint, FlowGraph, Site
 from flowaudit.scanner.own_rules import OWN, Match
-from flowaudit.scanner.program import UnitRef, build, last_name
+from flowaudit.scanner.program import ClassRef, UnitRef, build, last_name
 from flowaudit.scanner.resolve import Resolver
 from flowaudit.scanner.value import Value
 
@@ -45,23 +45,12 @@ def link(
     graph.versions = locked(files)
     for match in matches:
         _own(graph, match)
-    cut: list[UnitRef] = []
-    for key in sorted(program.units):
-        unit = program.units[key]
-        for event in unit.flow.events:
-            if event.kind == "call":
-                _call(graph, unit, event)
-            elif event.kind == "closure" and event.outer is None:
-                _inline(graph, unit, event)
-        if unit.flow.cut:
-            cut.append(unit)
-    for key in sorted(program.units):
-        unit = program.units[key]
-        if unit.language == "shell" or unit.unit.name.startswith("cron:"):
-            starts.connect(graph, unit)
-    _entry_points(graph)
-    messages.connect(graph)
-    handed.connect(graph)
+    units = [program.units[key] for key in sorted(program.units)]
+    cut = connect(graph, units)
+    enter(graph, list(program.units.values()), program.classes.values(), [program.files[path] for path in sorted(program.files)])
+    graph.handlers = messages.by_class(graph, units)
+    messages.connect(graph, units, graph.handlers)
+    handed.connect(graph, (edge for tail in sorted(graph.out) for edge in graph.out[tail]))
     for unit in cut[:MAX_NAMED]:
         graph.count_unknown(f"unit {unit.unit.name or 'of the file'} in {unit.path}, followed for its first {MAX_EVENTS} events only")
     for _ in cut[MAX_NAMED:]:
@@ -69,6 +58,23 @@ def link(
     if resolver.exhausted:
         graph.count_unknown("names that took too many steps to follow")
     return graph
+
+
+def connect(graph: FlowGraph, units: list[UnitRef]) -> list[UnitRef]:
+    """Add the edges out of units, and their integration calls. Answers the units that were cut short."""
+    cut: list[UnitRef] = []
+    for unit in units:
+        for event in unit.flow.events:
+            if event.kind == "call":
+                _call(graph, unit, event)
+            elif event.kind == "closure" and event.outer is None:
+                _inline(graph, unit, event)
+        if unit.flow.cut:
+            cut.append(unit)
+    for unit in units:
+        if unit.language == "shell" or unit.unit.name.startswith("cron:"):
+            starts.connect(graph, unit)
+    return cut
 
 
 def _own(graph: FlowGraph, match: Match) -> None:
@@ -104,7 +110,7 @@ def _call(graph: FlowGraph, unit: UnitRef, event: Event) -> None:
         if target.unit is not None and target.unit is not unit:
             graph.connect(Edge("calls", unit, target.unit, event, target.certainty))  # type: ignore[arg-type]
     _callbacks(graph, unit, event, call, known)
-    if known is not None and known.symbol.role == "call" and unit.path in graph.judged:
+    if known is not None and known.symbol.role == "call" and graph.judges(unit):
         site = _site(graph, unit, event, call, known)
         if site is not None:
             graph.sites.append(site)
@@ -112,15 +118,21 @@ def _call(graph: FlowGraph, unit: UnitRef, event: Event) -> None:
         _command(graph, unit, event, call)
 
 
+def hidden(event: Event, inner: Call) -> Event:
+    """The event of a program that runs behind the wrapper that an event calls."""
+    outer = event.node
+    assert isinstance(outer, Call)
+    return Event("call", inner, event.order, event.path, event.frames, event.guards, event.use, event.target, False, outer)
+
+
 def _command(graph: FlowGraph, unit: UnitRef, event: Event, call: Call) -> None:
     """A program behind wrappers (`timeout 30 curl ...`) is a call of its own, made inside the wrapper."""
     inner = starts.behind(call)
-    if inner is None or unit.path not in graph.judged:
+    if inner is None or not graph.judges(unit):
         return
     known = graph.catalog.symbol("shell", last_name(inner.callee))
     if known is not None and known.symbol.role == "call":
-        hidden = Event("call", inner, event.order, event.path, event.frames, event.guards, event.use, event.target, False, call)
-        site = _site(graph, unit, hidden, inner, known)
+        site = _site(graph, unit, hidden(event, inner), inner, known)
         if site is not None:
             graph.sites.append(site)
 
@@ -295,19 +307,19 @@ def _address(graph: FlowGraph, expr: Expr, unit: UnitRef, depth: int = 0) -> str
 
 
 # ---- entry points ----------------------------------------------------------------------------------------------------------
-def _entry_points(graph: FlowGraph) -> None:
-    seen: set[tuple[str, str, str]] = set()
-    for entry in wired.merge(graph, entries.find(graph)):
+def enter(graph: FlowGraph, units: Iterable[UnitRef], classes: Iterable[ClassRef], files: list[FileFacts]) -> None:
+    """Add the entry points that units, classes and the facts of files make."""
+    seen = {(e.kind, e.unit.key, e.name) for e in graph.entries}
+    for entry in wired.merge(graph, entries.find(graph, units, classes), files):
         key = (entry.kind, entry.unit.key, entry.name)
         if key not in seen:
             seen.add(key)
             graph.entries.append(entry)
-    for path in sorted(graph.program.files):
-        file = graph.program.files[path]
+    for file in files:
         for fact in file.facts:
             if isinstance(fact, Schedule):
                 graph.schedules.append((file, fact))
-                for unit, schedule in entries.scheduled(graph, path, fact):
+                for unit, schedule in entries.scheduled(graph, file.path, fact):
                     graph.entries.append(
                         EntryPoint(
                             "schedule",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flowaudit.scanner.facts import Assign, Const, Expr, FileFacts, Import, Index, Table
-from flowaudit.scanner.program import ECMASCRIPT, ClassRef, UnitRef, last_name
+from flowaudit.scanner.program import ECMASCRIPT, ClassRef, UnitRef
 from flowaudit.scanner.value import MAX_DEPTH, MAX_VALUES, Value
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ class Members:
     def __init__(self, resolver: Resolver) -> None:
         self.resolver = resolver
         self.program = resolver.program
-        self._derived: dict[str, list[ClassRef]] | None = None
         self._level = 0
         """How many modules hand a name on to each other at the moment."""
         self._short = 0
@@ -107,14 +106,7 @@ class Members:
         return [found[key] for key in sorted(found)]
 
     def _derived_of(self, cls: ClassRef) -> list[ClassRef]:
-        if self._derived is None:
-            self._derived = {}
-            for other in self.program.classes.values():
-                for base in other.cls.bases:
-                    self._derived.setdefault(last_name(base.base if isinstance(base, Index) else base).rpartition("\\")[2], []).append(
-                        other
-                    )
-        return [other for other in self._derived.get(cls.name, ()) if any(b.ref is cls for b in self.bases(other))]
+        return [other for other in self.program.derived(cls.name) if any(b.ref is cls for b in self.bases(other))]
 
     def _hooks(self, cls: ClassRef, name: str) -> list[Value]:
         """What the classes derived from a class have under a name; remembered unless cut short."""

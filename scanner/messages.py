@@ -7,6 +7,7 @@ says that it is queued, else "calls": listeners run inside the call. Names with 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from flowaudit.scanner.calls import place
@@ -47,25 +48,23 @@ def published(graph: FlowGraph) -> list[Published]:
     return found
 
 
-def connect(graph: FlowGraph) -> None:
-    """Add the edges from senders to handlers; to be called when the entry points are known."""
-    by_class = _by_class(graph)
+def connect(graph: FlowGraph, units: Iterable[UnitRef], handlers: dict[str, list[UnitRef]]) -> None:
+    """Add the edges from the senders among units to `handlers` (as `by_class` answers); to be called when the entry points are known."""
     by_name: dict[str, list[EntryPoint]] = {}
     for entry in graph.entries:
         if entry.kind in _NAMED and entry.name:
             by_name.setdefault(entry.name, []).append(entry)
-    for key in sorted(graph.program.units):
-        unit = graph.program.units[key]
+    for unit in units:
         topics = {id(e): k for e, k in graph.resolver.known_in(unit) if k.symbol.topic and k.symbol.role in {"enqueue", "publish", "pure"}}
-        if not topics and (not by_class or unit.flow.by_name.keys().isdisjoint(_ALL_SENDS)):
+        if not topics and (not handlers or unit.flow.by_name.keys().isdisjoint(_ALL_SENDS)):
             continue
         for event in unit.flow.calls:
             call = event.node
             assert isinstance(call, Call)
             if not call.args:
                 continue
-            if by_class and _may_send(call):
-                _message(graph, unit, event, call, by_class)
+            if handlers and _may_send(call):
+                _message(graph, unit, event, call, handlers)
             known = topics.get(id(event))
             if known is not None:
                 _topic(graph, unit, event, call, known, by_name)
@@ -147,12 +146,13 @@ def lineage(graph: FlowGraph, cls: ClassRef) -> list[ClassRef]:
 
 
 # ---- who handles what ----------------------------------------------------------------------------------------------------------
-def _by_class(graph: FlowGraph) -> dict[str, list[UnitRef]]:
-    """Key of a message's class -> the units that handle it: by the type of their first parameter, by what their class's decorator names, by a subscription."""
+def by_class(graph: FlowGraph, units: Iterable[UnitRef]) -> dict[str, list[UnitRef]]:
+    """Key of a message's class -> those of the units that handle it: by the type of their first parameter, by what their class's decorator names, by a
+    subscription."""
     out: dict[str, list[UnitRef]] = {}
     started = {e.unit.key for e in graph.entries if e.kind in _NAMED}
-    for key in sorted(graph.program.units):
-        unit = graph.program.units[key]
+    for unit in units:
+        key = unit.key
         for event in unit.flow.by_name.get("subscribe", ()):
             _subscription(graph, unit, event, out)
         if unit.unit.kind != "method" or unit.owner is None or "abstract" in unit.unit.traits or not unit.unit.params:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from flowaudit.scanner.facts import Attr, Class, Expr, FileFacts, Import, Location, Name, Param, Unit
+from flowaudit.scanner.facts import Attr, Class, Expr, FileFacts, Import, Index, Location, Name, Param, Setting, Unit
 from flowaudit.scanner.flow.events import Event, UnitFlow, flow_of
 
 ECMASCRIPT = frozenset({"javascript", "typescript"})
@@ -101,6 +101,11 @@ class UnitRef:
         """The last part of the unit's name, "" for a module."""
         return self.unit.name.rpartition(".")[2]
 
+    @property
+    def full_name(self) -> str:
+        """The unit's name in its file, "" for a module."""
+        return self.key.partition("::")[2]
+
     def at(self, node: Expr | Event | Unit | object) -> Location:
         """The location of anything of this file that has `start` and `end`."""
         return self.file.locate(node.start, node.end)  # type: ignore[union-attr]
@@ -136,10 +141,66 @@ class Program:
     """last path segment without ending -> JS/TS files, for path aliases."""
     _ecma: dict[str, dict[str, str | None]] = field(default_factory=dict)
     """folder of the importer -> module -> file, as far as asked."""
+    _by_file: dict[str, list[UnitRef]] = field(default_factory=dict)
+    _derived: dict[str, list[ClassRef]] = field(default_factory=dict)
 
     def module_unit(self, path: str) -> UnitRef | None:
         """The unit of a file's module level."""
         return self.units.get(f"{path}::")
+
+    def units_of(self, path: str) -> list[UnitRef]:
+        """The units of one file."""
+        if not self._by_file:
+            for unit in self.units.values():
+                self._by_file.setdefault(unit.path, []).append(unit)
+        return self._by_file.get(path, [])
+
+    # -- searches of the whole repository: what an index can narrow down is asked for by a word ------------------------------------------
+    def mentioning(self, words: Iterable[str]) -> Iterator[UnitRef]:
+        """At least the units that call, assign to or pass an argument by one of these names (last parts), in order; the asker looks closely."""
+        yield from self.units.values()
+
+    def classes_mentioning(self, words: Iterable[str]) -> Iterator[ClassRef]:
+        """At least the classes that have one of these names for themselves, a base, a field, a method or a decorator, in order."""
+        yield from self.classes.values()
+
+    def importing(self, roots: Iterable[str]) -> Iterator[FileFacts]:
+        """The files that import one of these modules or anything below it, in order."""
+        wanted = set(roots)
+        for path in sorted(self.files):
+            if not wanted.isdisjoint(import_roots(self.files[path])):
+                yield self.files[path]
+
+    def derived(self, name: str) -> list[ClassRef]:
+        """The classes that have a base of this (last) name, in order."""
+        if not self._derived:
+            for cls in self.classes.values():
+                for base in base_names(cls):
+                    self._derived.setdefault(base, []).append(cls)
+        return self._derived.get(name, [])
+
+    def with_facts(self) -> Iterator[FileFacts]:
+        """The files that hold facts of configuration, in order of their paths; a lock file's versions alone do not count."""
+        for path in sorted(self.files):
+            if holds_facts(self.files[path]):
+                yield self.files[path]
+
+    def calls_near(self, unit: UnitRef, name: str) -> Iterator[tuple[UnitRef, Event]] | None:
+        """The calls of a name among which are those that run a unit, in order; None where the whole program is at hand anyway."""
+        return None
+
+    def concrete(self, name: str, languages: Iterable[str]) -> list[UnitRef]:
+        """The methods of a name that are not abstract, in these languages."""
+        return [u for u in self.methods.get(name, ()) if u.language in languages and "abstract" not in u.unit.traits]
+
+    # -- declarations are made here, so that a program that is read piece by piece can hand out what it already named -----------------------
+    def unit_ref(self, file: FileFacts, unit: Unit, key: str) -> UnitRef:
+        """The reference of a unit that is being declared."""
+        return UnitRef(file, unit, key)
+
+    def class_ref(self, file: FileFacts, cls: Class, key: str) -> ClassRef:
+        """The reference of a class that is being declared."""
+        return ClassRef(file, cls, key)
 
     # -- Python modules ------------------------------------------------------------------------------------------------------
     def python_module(self, dotted: str, importer: str) -> str | None:
@@ -271,6 +332,15 @@ def _stem(path: str) -> str:
 def build(files: dict[str, FileFacts], packages: dict[str, str] | None = None) -> Program:
     """Index the declarations of all files. `packages` is what `scanner.workspace.names` answers: JS packages and path aliases."""
     program = Program(files)
+    name_packages(program, packages)
+    for path in sorted(files):
+        declare(program, files[path])
+        index_path(program, path, files[path].language)
+    return program
+
+
+def name_packages(program: Program, packages: dict[str, str] | None) -> None:
+    """Note what JS packages and path aliases stand for."""
     for name, place in (packages or {}).items():
         folder, colon, pattern = name.partition(":")
         if colon:
@@ -280,17 +350,31 @@ def build(files: dict[str, FileFacts], packages: dict[str, str] | None = None) -
             program.packages[name] = place
     for several in program.aliases.values():
         several.sort(key=lambda alias: (-len(alias[0]), alias[0]))
-    for path in sorted(files):
-        _add(program, files[path])
-    return program
 
 
-def _add(program: Program, file: FileFacts) -> None:
+def index_path(program: Program, path: str, language: str) -> None:
+    """Note the names under which other files may ask for this one."""
+    if language in ECMASCRIPT:
+        program.stems.setdefault(posixpath.basename(_stem(path)), []).append(path)
+    elif language == "python":
+        parts = path.removesuffix(".py").removesuffix("/__init__").split("/")
+        if parts != ["__init__"]:
+            for cut in range(len(parts)):
+                program.modules.setdefault(".".join(parts[cut:]), []).append(path)
+
+
+def holds_facts(file: FileFacts) -> bool:
+    """Whether a file holds facts other than a lock file's versions."""
+    return any(not isinstance(fact, Setting) or not fact.scope.startswith("lock:") for fact in file.facts)
+
+
+def declare(program: Program, file: FileFacts) -> None:
+    """Enter a file's declarations."""
     path = file.path
     scope: dict[str, UnitRef | ClassRef] = {}
     classes: dict[str, ClassRef] = {}
     for cls in file.classes:
-        ref = ClassRef(file, cls, f"{path}::{cls.name}")
+        ref = program.class_ref(file, cls, f"{path}::{cls.name}")
         classes[cls.name] = ref
         program.classes[ref.key] = ref
         if "." not in cls.name:
@@ -299,7 +383,7 @@ def _add(program: Program, file: FileFacts) -> None:
             program.php.setdefault((f"{file.module}\\{cls.name}" if file.module else cls.name).lower(), ref)
     local: dict[str, UnitRef] = {}
     for unit in sorted(file.units, key=lambda u: (len(u.name), u.name)):
-        ref_unit = UnitRef(file, unit, f"{path}::{unit.name}")
+        ref_unit = program.unit_ref(file, unit, f"{path}::{unit.name}")
         local[unit.name] = ref_unit
         program.units[ref_unit.key] = ref_unit
         if unit.name.startswith(SERVICE):
@@ -333,13 +417,6 @@ def _add(program: Program, file: FileFacts) -> None:
         stars = [e.module for e in file.exports if e.name == "*" and e.module]
         if stars:
             program.exports[path]["*"] = (None, "\n".join(stars))
-        program.stems.setdefault(posixpath.basename(_stem(path)), []).append(path)
-    elif file.language == "python":
-        parts = path.removesuffix(".py").removesuffix("/__init__").split("/")
-        if parts == ["__init__"]:
-            return
-        for cut in range(len(parts)):
-            program.modules.setdefault(".".join(parts[cut:]), []).append(path)
 
 
 def dotted(expr: Expr) -> str:
@@ -358,6 +435,16 @@ def last_name(expr: Expr) -> str:
     if isinstance(expr, Attr):
         return expr.name
     return expr.id if isinstance(expr, Name) else ""
+
+
+def import_roots(file: FileFacts) -> set[str]:
+    """The modules that a file imports, each whole and by its first part."""
+    return {root for i in file.imports for root in (i.module, i.module.partition(".")[0], i.module.partition("\\")[0])}
+
+
+def base_names(cls: ClassRef) -> list[str]:
+    """The last names of a class's bases."""
+    return [last_name(base.base if isinstance(base, Index) else base).rpartition("\\")[2] for base in cls.cls.bases]
 
 
 def in_order(units: Iterable[UnitRef]) -> list[UnitRef]:

@@ -248,7 +248,7 @@ class Resolver:
         if param.default is not None:
             out.extend(self._default(param.default, where))
         if self._nested < MAX_DEPTH - 6:
-            for caller, event in self.calls.callers(where)[:MAX_CALLERS]:
+            for caller, event in self.calls.callers(where, MAX_CALLERS):
                 arg = argument(event.node, where, name)
                 if arg is not None:
                     out.extend(self.values(arg, caller, event.path))
@@ -480,9 +480,9 @@ class Resolver:
         """The calls of a unit of which the catalogue knows something, in order."""
         return self.calls.known_in(unit)
 
-    def callers(self, unit: UnitRef) -> list[tuple[UnitRef, Event]]:
-        """The calls whose callee has the unit's name and resolves to it."""
-        return self.calls.callers(unit)
+    def callers(self, unit: UnitRef, most: int | None = None) -> list[tuple[UnitRef, Event]]:
+        """The calls whose callee has the unit's name and resolves to it, or the first of them."""
+        return self.calls.callers(unit, most)
 
     def qualified(self, where: UnitRef, expr: Expr) -> str:
         """The best qualified name of a decorator, base or callee: a library's name, a key of the program, or as written."""

@@ -58,13 +58,15 @@ class Entry:
 @dataclass(slots=True)
 class Walk:
     """What a walk found. `apart` counts files (and pruned folders) by reason; `packages` are package.json and tsconfig files, for workspaces; `tests`
-    the paths of tests, which the brief names beside what they test."""
+    the paths of tests, which the brief names beside what they test; `folders` the folders entered, with their time; `rules` the ignore files in them."""
 
     entries: list[Entry] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     apart: Counter[str] = field(default_factory=Counter)
     packages: list[Entry] = field(default_factory=list)
     tests: list[str] = field(default_factory=list)
+    folders: list[tuple[str, int]] = field(default_factory=list)
+    rules: list[str] = field(default_factory=list)
 
 
 class SourceError(Exception):
@@ -77,20 +79,26 @@ class _Walker:
     wanted: Callable[[str, str], bool]
     tests: bool
     walk: Walk
+    only: frozenset[str] | None
     seen: set[tuple[int, int]] = field(default_factory=set)
     count: int = 0
 
     def folder(self, full: str, path: str, kind: Kind, ignore: Ignore, depth: int) -> None:
         """Walk one folder; `path` is "" or ends in "/"."""
         try:
+            self.walk.folders.append((full, os.stat(full).st_mtime_ns))
             with os.scandir(full) as found:
                 items = sorted(found, key=lambda item: item.name)
         except OSError as error:
             self.walk.skipped.append(Skipped(clean(path.rstrip("/") or "."), f"the folder cannot be read: {error.strerror or error}", "sources"))
             return
         names = {item.name for item in items}
+        if ".gitignore" in names:
+            self.walk.rules.append(os.path.join(full, ".gitignore"))
         ignore = ignore.enter(full, path, names)
         for item in items:
+            if self.only is not None and path + item.name not in self.only and path + item.name + "/" not in self.only:
+                continue
             self.count += 1
             if self.count > MAX_ENTRIES:
                 self.walk.skipped.append(Skipped(clean(path or "."), f"more than {MAX_ENTRIES:,} files; the rest was not read", "sources"))
@@ -124,7 +132,11 @@ class _Walker:
         elif depth >= MAX_DEPTH:
             self.walk.skipped.append(Skipped(clean(here), f"more than {MAX_DEPTH} folders deep", "sources"))
         else:
+            only = self.only
+            if only is not None and here + "/" in only:
+                self.only = None
             self.folder(item.path, here + "/", kind, ignore, depth + 1)
+            self.only = only
 
     def file(self, item: os.DirEntry[str], here: str, kind: Kind, ignore: Ignore) -> None:
         """A file inside: wanted by a reader or counted."""
@@ -158,8 +170,11 @@ class _Walker:
             self.walk.skipped.append(Skipped(clean(here), "a link, which is not followed", "sources"))
 
 
-def walk(roots: Iterable[str], wanted: Callable[[str, str], bool], exclude: Iterable[str] = (), tests: bool = False) -> Walk:
-    """Walk the roots (folders or single files) in order of names.
+def walk(
+    roots: Iterable[str], wanted: Callable[[str, str], bool], exclude: Iterable[str] = (), tests: bool = False, only: frozenset[str] | None = None
+) -> Walk:  # fmt: skip
+    """Walk the roots (folders or single files) in order of names. With `only`, nothing but these paths is looked at: files, each folder above them, and
+    folders with all that is in them (ending in "/").
 
     `wanted(path, full)` says whether some reader takes the file (full path "" = do not look inside); `tests` reads tests and examples too.
     With several roots a path begins with the root's own path below their common parent. Raises SourceError for a root that is not there.
@@ -167,7 +182,7 @@ def walk(roots: Iterable[str], wanted: Callable[[str, str], bool], exclude: Iter
     out = Walk()
     patterns = tuple(exclude)
     for root, prefix in named(roots):
-        walker = _Walker(wanted, tests, out)
+        walker = _Walker(wanted, tests, out, only)
         ignore = Ignore.start(root, prefix, patterns)
         if os.path.isdir(root):
             walker.folder(root, prefix, "code", ignore, 0)
@@ -251,6 +266,11 @@ def top_of(folder: str) -> Path | None:
     """The nearest folder upwards that holds `.git`, or None."""
     at = Path(folder)
     return next((place for place in (at, *at.parents) if (place / ".git").exists()), None)
+
+
+def is_manifest(name: str) -> bool:
+    """Whether a file of this name says how JavaScript packages name each other."""
+    return _MANIFEST.match(name) is not None
 
 
 def clean(path: str) -> str:

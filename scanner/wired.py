@@ -10,9 +10,9 @@ import fnmatch
 from collections.abc import Iterable, Iterator
 
 from flowaudit.scanner import entries
-from flowaudit.scanner.facts import Binding, Setting
+from flowaudit.scanner.facts import Binding, FileFacts, Setting
 from flowaudit.scanner.graph import EntryPoint, FlowGraph
-from flowaudit.scanner.program import ClassRef, UnitRef, last_name
+from flowaudit.scanner.program import ClassRef, UnitRef
 
 SCOPE = "symfony-services"
 """The scope of the Settings that name a service's class."""
@@ -31,10 +31,10 @@ _BACKGROUND = frozenset({"webhook", "consumer", "task", "schedule", "command"})
 _FAILURE = {"webhook": "redelivered", "consumer": "redelivered", "task": "dropped", "command": "exit", "schedule": "dropped", "route": "shown"}
 
 
-def merge(graph: FlowGraph, found: Iterable[EntryPoint]) -> Iterator[EntryPoint]:
+def merge(graph: FlowGraph, found: Iterable[EntryPoint], files: Iterable[FileFacts]) -> Iterator[EntryPoint]:
     """The entry points of the code and those of the configuration. Where both speak of one handler (an observer's interface and `events.xml`), the
     configuration's name and place are taken, with what the catalogue knows of the kind."""
-    bound = list(find(graph))
+    bound = list(find(graph, files))
     said = {(e.kind, e.unit.key): e for e in reversed(bound)}
     placed = {e.unit.key for e in bound if e.platform == FUNCTIONS}
     for entry in found:
@@ -56,13 +56,12 @@ def merge(graph: FlowGraph, found: Iterable[EntryPoint]) -> Iterator[EntryPoint]
             yield entry
 
 
-def find(graph: FlowGraph) -> Iterator[EntryPoint]:
-    """The entry points of all bindings, in order of the files."""
-    for path in sorted(graph.program.files):
-        file = graph.program.files[path]
+def find(graph: FlowGraph, files: Iterable[FileFacts]) -> Iterator[EntryPoint]:
+    """The entry points of all bindings of some files, in their order."""
+    for file in files:
         for fact in file.facts:
             if isinstance(fact, Binding):
-                yield from bound(graph, path, fact)
+                yield from bound(graph, file.path, fact)
 
 
 def bound(graph: FlowGraph, path: str, fact: Binding) -> Iterator[EntryPoint]:
@@ -142,7 +141,7 @@ def _class_of_service(graph: FlowGraph, handler: str) -> str:
     """A handler whose class is the name of a service, with the class that the service files give."""
     if "services" not in graph.cache:
         graph.cache["services"] = {
-            f.key: str(f.value) for file in graph.program.files.values() for f in file.facts if isinstance(f, Setting) and f.scope == SCOPE
+            f.key: str(f.value) for file in graph.program.with_facts() for f in file.facts if isinstance(f, Setting) and f.scope == SCOPE
         }
     name, colons, method = handler.partition("::")
     for _ in range(4):  # a service may be another one's alias
@@ -161,22 +160,11 @@ def _implementations(graph: FlowGraph, name: str) -> list[UnitRef]:
         return []
     return [
         found
-        for cls in _derived(graph).get(interface.name, ())
+        for cls in graph.program.derived(interface.name)
         if any(b.ref is interface for b in graph.resolver.bases(cls))
         and (found := graph.resolver.method(cls, method)) is not None
         and "abstract" not in found.unit.traits
     ]
-
-
-def _derived(graph: FlowGraph) -> dict[str, list[ClassRef]]:
-    if "php-derived" not in graph.cache:
-        out: dict[str, list[ClassRef]] = {}
-        for cls in graph.program.php.values():
-            for base in cls.cls.bases:
-                out.setdefault(last_name(base).rpartition("\\")[2], []).append(cls)
-        graph.cache["php-derived"] = out
-    found: dict[str, list[ClassRef]] = graph.cache["php-derived"]
-    return found
 
 
 def _plain(unit: UnitRef) -> str:

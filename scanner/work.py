@@ -13,7 +13,6 @@ import re
 import signal
 import sys
 import threading
-import traceback
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -168,6 +167,8 @@ def _harvest(facts: FileFacts, text: str, table: Table) -> FileFacts:
 
 def _word(error: BaseException) -> str:
     if os.environ.get("FLOWAUDIT_DEBUG") == "1":
+        import traceback
+
         traceback.print_exception(error)
     text = " ".join(str(error).split())[:200]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -262,7 +262,7 @@ def test_ci_runs_the_readmes_test_command_and_the_tests_in_a_browser() -> None:
 
 def test_hooks_run_commands_of_ours() -> None:
     hooks = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
-    assert [hook["id"] for hook in hooks] == ["flowaudit-full"]
+    assert [hook["id"] for hook in hooks] == ["flowaudit", "flowaudit-config", "flowaudit-full"]
     for hook in hooks:
         assert hook["language"] == "python"
         assert hook["entry"].split()[0] == "flowaudit"

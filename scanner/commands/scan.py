@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fail-on", choices=(*LEVELS, "never"), default="never", help="exit with 1 when a finding is at least this grave (default: never)")
     parser.add_argument("--strict", action="store_true", help="exit with 2 when a file was skipped")
     parser.add_argument("--baseline", metavar="FILE", help="set aside the findings that stand in this baseline")
+    parser.add_argument("--since", metavar="REV", help="set aside the findings that this commit has already: what is left came with the changes since")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -32,11 +33,18 @@ def run(arguments: argparse.Namespace) -> int:
 
     reporter = _common.reporter(arguments.format or "console")
     config, _ = _common.configuration(arguments)
-    known = baseline.load(arguments.baseline) if arguments.baseline else None
+    known: dict[str, object] = dict(baseline.load(arguments.baseline)) if arguments.baseline else {}
     if arguments.report and os.path.isfile(arguments.report):
         raise UserError(f"{arguments.report}: a file, so no report can be written into it.")
     meter = _common.Meter(arguments.quiet)
     try:
+        if arguments.since:
+            from flowaudit.scanner.since import known_at
+
+            if len(arguments.paths) != 1:
+                raise UserError("--since compares one folder with its own past; name one PATH.")
+            use = not arguments.no_cache
+            known |= known_at(arguments.since, arguments.paths[0], config, jobs=arguments.jobs, cache=use, progress=meter)
         report = engine.scan(arguments.paths, config, jobs=arguments.jobs, cache=not arguments.no_cache, known=known, progress=meter)
     finally:
         meter.clear()

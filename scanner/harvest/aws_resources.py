@@ -15,7 +15,7 @@ from flowaudit.scanner.harvest.queue_words import Block, Span, seconds
 from flowaudit.scanner.located import Node
 
 FORM = "cloudformation"
-LIMIT, VISIBILITY = 3, 30
+LIMIT = 3
 _SUB = re.compile(r"\$\{([A-Za-z0-9_.]+)\}")
 _PULLED = {"SQS": "queue", "DynamoDB": "stream", "Kinesis": "stream", "MSK": "stream", "SelfManagedKafka": "stream", "MQ": "queue", "DocumentDB": "stream"}
 _TECHNOLOGY = {"SQS": "sqs", "SNS": "sns", "DynamoDB": "dynamodb-streams", "Kinesis": "kinesis", "MSK": "kafka", "SelfManagedKafka": "kafka", "MQ": "rabbitmq"}

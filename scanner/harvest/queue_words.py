@@ -23,6 +23,8 @@ from flowaudit.scanner.facts import Fact, Scalar, Setting
 
 PREFIX = "queues|"
 KINDS = ("queue", "consumer", "publisher", "broker")
+VISIBILITY = 30
+"""Seconds for which SQS hides a message from others, unless set."""
 
 
 class Span(NamedTuple):

@@ -136,10 +136,10 @@ def unwatched(graph: FlowGraph) -> Iterator[AlertFault]:
 def _watched(graph: FlowGraph, domain: str) -> tuple[list[str], bool]:
     """What the alarms of a template or folder select, and whether any of it is made elsewhere."""
     texts, open_ = [], False
-    for path, file in graph.program.files.items():
+    for path in graph.program.files:
         if domain not in {path, path.rpartition("/")[0]}:
             continue
-        for fact in file.facts:
+        for fact in graph.program.files[path].facts:
             if isinstance(fact, Alert):
                 options = dict(fact.options)
                 text = f"{fact.on} {options.get('dimensions', '')}"

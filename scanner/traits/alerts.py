@@ -124,7 +124,7 @@ def _closing(expression: str, start: int) -> int:
 def _too_short(graph: FlowGraph, expression: str) -> tuple[str, str] | None:
     """A window that never holds two samples, by the only scrape interval of the repository."""
     found = {
-        fact.value for file in graph.program.files.values() for fact in file.facts
+        fact.value for file in graph.program.with_facts() for fact in file.facts
         if isinstance(fact, Setting) and fact.scope == "prometheus" and fact.key == "scrape_interval"
     }  # fmt: skip
     interval = seconds(str(next(iter(found)))) if len(found) == 1 else None

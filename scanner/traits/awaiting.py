@@ -12,7 +12,7 @@ from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.flow.uses import uses, walk
 from flowaudit.scanner.graph import FlowGraph
 from flowaudit.scanner.program import ECMASCRIPT, UnitRef, last_name
-from flowaudit.scanner.traits.boundary import BEST_EFFORT, Boundary, boundary_of, units_of
+from flowaudit.scanner.traits.boundary import BEST_EFFORT, Boundary, boundary_of
 from flowaudit.scanner.traits.careless import success_after
 from flowaudit.scanner.traits.records import effects_in, record_of
 
@@ -99,7 +99,7 @@ def _annotated(expr: Expr | None) -> bool:
 def _unused(graph: FlowGraph, unit: UnitRef, event: Event, name: str) -> bool:
     if uses(unit.unit.body, name, event.end):
         return False
-    return not any(u.outer is unit and uses(u.unit.body, name) for u in units_of(graph, unit.path))
+    return not any(u.outer is unit and uses(u.unit.body, name) for u in graph.program.units_of(unit.path))
 
 
 def _lost(graph: FlowGraph, unit: UnitRef, event: Event, how: str) -> Floating | None:

@@ -72,18 +72,6 @@ class Boundary:
         return (8 if self.writes else 0) + (4 if self.kind in {"system", "enqueue"} else 0) + (2 if not self.deep else 0) + self.sure
 
 
-def units_of(graph: FlowGraph, path: str) -> list[UnitRef]:
-    """The units of one file."""
-    key = ("boundary", "units by file")
-    if key not in graph.cache:
-        files: dict[str, list[UnitRef]] = {}
-        for unit in graph.program.units.values():
-            files.setdefault(unit.path, []).append(unit)
-        graph.cache[key] = files
-    found: dict[str, list[UnitRef]] = graph.cache[key]
-    return found.get(path, [])
-
-
 def boundary_of(graph: FlowGraph, unit: UnitRef, events: Iterable[Event]) -> Boundary | None:
     """The weightiest thing that events of a unit reach, or None."""
     best: Boundary | None = None

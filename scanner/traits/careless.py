@@ -45,7 +45,7 @@ def careless(
     """The careless callers of a unit whose answer may be `kind`: "nothing" | "sentinel" | "error" (an answer that can be told apart)."""
     out: list[Careless] = []
     for edge in graph.callers(unit)[:MAX_CALLERS]:
-        if edge.kind != "calls" or edge.event is None or edge.tail.key in seen or edge.tail.path not in graph.judged:
+        if edge.kind != "calls" or edge.event is None or edge.tail.key in seen:
             continue
         found = _one(graph, edge, edge.event, kind, loose, depth, seen | {unit.key})
         if found is not None:

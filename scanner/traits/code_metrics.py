@@ -34,11 +34,9 @@ def declared(graph: FlowGraph) -> dict[str, Declared]:
     """Exposed name -> metric, of all files that import a Prometheus client; worked out once."""
     key = ("code-metrics",)
     if key not in graph.cache:
-        roots = ("prometheus_client", "prom-client")
-        paths = {path for path, file in graph.program.files.items() if any(i.module.split(".")[0] in roots for i in file.imports)}
         found: dict[str, Declared] = {}
-        for unit in graph.program.units.values():
-            if unit.path in paths:
+        for file in graph.program.importing({"prometheus_client", "prom-client"}):
+            for unit in graph.program.units_of(file.path):
                 found.update((metric.exposed, metric) for metric in _of(graph, unit))
         graph.cache[key] = found
     out: dict[str, Declared] = graph.cache[key]

@@ -225,7 +225,7 @@ def _redelivery(q: Queues) -> Iterator[Fault]:
 
 def _unread(q: Queues) -> Iterator[Fault]:
     """Dead letters that nothing in view reads."""
-    alarmed = " ".join(fact.on for file in q.graph.program.files.values() for fact in file.facts if isinstance(fact, Alert))
+    alarmed = " ".join(fact.on for file in q.graph.program.with_facts() for fact in file.facts if isinstance(fact, Alert))
     for block in q.of("queue", "cloudformation", "terraform", "rabbitmq"):
         if not block.name or block.name == UNKNOWN_VALUE or not q.is_parking(block) or q.consumers(block) or block.name in alarmed:
             continue

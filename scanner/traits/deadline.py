@@ -86,7 +86,7 @@ def inversions(graph: FlowGraph) -> Iterator[Inversion]:
     entry point states its own: most right projects leave both at their defaults."""
     seen: set[str] = set()
     for entry in graph.entries:
-        if entry.unit.path not in graph.judged or entry.unit.key in seen:
+        if not graph.judges(entry.unit) or entry.unit.key in seen:
             continue
         rungs = waiters(graph, entry)
         if not any(r.seconds is not None for r in rungs):

@@ -12,7 +12,7 @@ from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.flow.uses import heads, inside, uses, walk
 from flowaudit.scanner.graph import FlowGraph
 from flowaudit.scanner.program import UnitRef, last_name
-from flowaudit.scanner.traits.boundary import BEST_EFFORT, Boundary, boundary_of, units_of
+from flowaudit.scanner.traits.boundary import BEST_EFFORT, Boundary, boundary_of
 from flowaudit.scanner.traits.careless import success_after
 from flowaudit.scanner.traits.values import Options
 
@@ -101,5 +101,5 @@ def _unread(graph: FlowGraph, unit: UnitRef, event: Event) -> str:
     if inner is None or len(inner.unit.params) < 1 or not _ERROR.match(inner.unit.params[0].name):
         return ""
     name = inner.unit.params[0].name
-    within = [u for u in units_of(graph, unit.path) if inner.unit.start <= u.unit.start and u.unit.end <= inner.unit.end]
+    within = [u for u in graph.program.units_of(unit.path) if inner.unit.start <= u.unit.start and u.unit.end <= inner.unit.end]
     return "" if any(uses(u.unit.body, name) for u in within) else name

@@ -135,7 +135,7 @@ def jobs(graph: FlowGraph) -> list[Job]:
     """All judged recurring jobs, in order; memoised."""
     key = ("jobs",)
     if key not in graph.cache:
-        graph.cache[key] = [_job(graph, file, schedule) for file, schedule in graph.schedules if file.path in graph.judged]
+        graph.cache[key] = [_job(graph, file, schedule) for file, schedule in graph.judged_schedules()]
     found: list[Job] = graph.cache[key]
     return found
 

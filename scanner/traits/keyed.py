@@ -130,7 +130,7 @@ def keyed_clients(graph: FlowGraph) -> Iterator[KeyedClient]:
     groups: dict[tuple[str, int], KeyedClient] = {}
     repeating: set[tuple[str, int]] = set()
     for site in graph.sites:
-        if not site.writes or site.unit.path not in graph.judged or not sends_key(graph, site) or shown(graph, site.unit):
+        if not site.writes or not graph.judges(site.unit) or not sends_key(graph, site) or shown(graph, site.unit):
             continue  # what runs in the browser, its user repeats
         place = _place(graph, site)
         if place is None:
@@ -155,7 +155,7 @@ def _place(graph: FlowGraph, site: Site) -> tuple[UnitRef, Location, int] | None
         return built[0], built[0].at(built[1]), built[1].start
     if site.known.entry.kind != "system":
         return None
-    settings = [s for s in process_settings(graph, site.known.entry.id, site.unit.language) if s.unit.path in graph.judged]
+    settings = process_settings(graph, site.known.entry.id, site.unit.language)
     return (settings[0].unit, settings[0].unit.at(settings[0].event), settings[0].event.start) if settings else None
 
 

@@ -85,12 +85,12 @@ class Ladder:
         """Path -> how long the routes of that file may run."""
         usual: list[tuple[str, str]] = []
         """(folder, protocol) of limits that a surrounding file sets."""
-        groups = [(file, *group) for path in sorted(graph.program.files) for file in (graph.program.files[path],) for group in _groups(file)]
+        groups = [(file, *group) for file in graph.program.with_facts() for group in _groups(file)]
         for file, role, _, _, _, said in groups:
             if role == "proxy-default":
                 usual.append((file.path.rpartition("/")[0], str(said.get("protocol"))))
         for file, role, form, name, at, said in groups:
-            if file.path not in graph.judged or _ASIDE.search(file.path):
+            if _ASIDE.search(file.path):
                 continue
             if role == "file":
                 self.files[file.path] = Rung(_number(said.get("limit")), "the platform, which ends the function,", at, str(said.get("setting") or ""))

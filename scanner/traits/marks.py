@@ -131,11 +131,7 @@ def _used(graph: FlowGraph, entry: Entry) -> bool:
     key = ("marks", "used", entry.id)
     if key not in graph.cache:
         roots = set(entry.imports)
-        graph.cache[key] = not roots or any(
-            i.module in roots or i.module.partition(".")[0] in roots or i.module.partition("\\")[0] in roots
-            for f in graph.program.files.values()
-            for i in f.imports
-        )
+        graph.cache[key] = not roots or next(graph.program.importing(roots), None) is not None
     return bool(graph.cache[key])
 
 
@@ -173,7 +169,7 @@ def _takes_back(body: Body) -> bool:
 
 def _worked_off(graph: FlowGraph, unit: UnitRef, store: str) -> bool:
     """Whether something else selects the store's rows by their state: unfinished events are picked up again."""
-    for other in graph.program.units.values():
+    for other in graph.program.mentioning({store}):
         if other is unit:
             continue
         for event in other.flow.calls:

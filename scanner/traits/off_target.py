@@ -45,7 +45,7 @@ def off_targets(graph: FlowGraph) -> Iterator[OffTarget]:
                 yield found
     seen: set[str] = set()
     for entry in graph.entries:
-        if entry.kind in {"task", "schedule", "consumer"} and entry.unit.key not in seen and entry.unit.path in graph.judged:
+        if entry.kind in {"task", "schedule", "consumer"} and entry.unit.key not in seen and graph.judges(entry.unit):
             seen.add(entry.unit.key)
             job = job_policy(graph, entry)
             if job is not None and job.kind == "task" and job.on:

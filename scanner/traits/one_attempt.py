@@ -38,7 +38,7 @@ class OneAttempt:
 def single(graph: FlowGraph) -> Iterator[OneAttempt]:
     """The calls of background flows whose first failure ends the attempt for good: nothing on the way repeats, catches, redelivers or picks up."""
     for entry in graph.entries:
-        if not entry.background or entry.kind not in {"task", "consumer", "event"} or entry.failure != "dropped":
+        if not graph.judges(entry.unit) or not entry.background or entry.kind not in {"task", "consumer", "event"} or entry.failure != "dropped":
             continue
         if entry.platform in asked_at_enqueue(graph)[1]:
             continue  # whoever puts the job on the queue says how often it is tried

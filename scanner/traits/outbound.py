@@ -40,13 +40,13 @@ def outbound(graph: FlowGraph) -> list[Outbound]:
     out: dict[str, Outbound] = {}
     refused = {r.unit.key for r in refused_redeliveries(graph)}
     for site in graph.sites:
-        if site.unit.path not in graph.judged or site.effect == "read" or site.known.entry.kind != "http-client":
+        if not graph.judges(site.unit) or site.effect == "read" or site.known.entry.kind != "http-client":
             continue
         address = next((e for p in site.known.symbol.url if (e := place(site.call, p)) is not None), None)
         if site.system and not (isinstance(address, Name) and any(p.name == address.id for p in site.unit.unit.params)):
             continue  # a wrapper's address may be one system's here and a subscriber's there
         for unit, expr, at in _given(graph, site, address) if address is not None else ():
-            if unit.path in graph.judged and unit.key not in out and _sends(unit, expr, site):
+            if graph.judges(unit) and unit.key not in out and _sends(unit, expr, site):
                 out[unit.key] = _item(graph, site, unit, at, refused)
     return list(out.values())
 

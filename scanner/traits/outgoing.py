@@ -119,8 +119,8 @@ def after_commit_by_default(graph: FlowGraph, language: str) -> bool:
     key = ("outgoing", "after-commit", language)
     if key not in graph.cache:
         graph.cache[key] = any(
-            f.language == language and path.rpartition("/")[2].split(".")[0] in {"queue", "messenger"} and _says(graph, path)
-            for path, f in graph.program.files.items()
+            path.rpartition("/")[2].split(".")[0] in {"queue", "messenger"} and graph.program.files[path].language == language and _says(graph, path)
+            for path in graph.program.files
         )
     return bool(graph.cache[key])
 

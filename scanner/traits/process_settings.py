@@ -30,8 +30,7 @@ def process_settings(graph: FlowGraph, entry: str, language: str) -> list[Proces
     if key not in graph.cache:
         found: dict[str, list[ProcessSetting]] = {}
         names = _names(graph, language)
-        for unit_key in sorted(graph.program.units) if names else ():
-            unit = graph.program.units[unit_key]
+        for unit in graph.program.mentioning(names) if names else ():
             if unit.language != language:
                 continue
             for event in unit.flow.named(names & unit.flow.by_name.keys()):

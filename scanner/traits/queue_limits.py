@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from flowaudit.scanner.facts import Attr, Const, Expr, Location, Name
-from flowaudit.scanner.harvest.aws_resources import VISIBILITY
+from flowaudit.scanner.harvest.queue_words import VISIBILITY
 from flowaudit.scanner.program import last_name
 from flowaudit.scanner.rule import CONFIDENCES, Confidence, Step
 from flowaudit.scanner.traits.queues import Block, Fault, Queues, spoken
@@ -80,8 +80,6 @@ def _horizon(q: Queues) -> Iterator[Fault]:
         if hidden is None or limit is None or hidden > limit or limit == 0:
             continue
         at, other = connection.settings["visibility"].at, worker.settings["limit"].at if "limit" in worker.settings else worker.at
-        if connection.file.path not in q.graph.judged:
-            at, other = other, at
         what = f"the worker timeout of {worker.shown}"
         sure = _lower("high" if q.records(worker) else "medium", connection, worker)
         yield _fault(q, connection, at, other, hidden, limit, what, sure, "Set retry_after above the longest worker timeout.")

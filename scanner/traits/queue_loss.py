@@ -164,8 +164,10 @@ def _answers(q: Queues, block: Block) -> bool:
     if not code or code == UNKNOWN_VALUE:
         return False
     prefix = "" if code == "." else code + "/"
-    for path, file in q.graph.program.files.items():
-        if path.startswith(prefix) and any(isinstance(n, Const) and n.value == "batchItemFailures" for u in file.units for n in walk(u.body)):
+    for path in q.graph.program.files:
+        if not path.startswith(prefix):
+            continue
+        if any(isinstance(n, Const) and n.value == "batchItemFailures" for u in q.graph.program.files[path].units for n in walk(u.body)):
             return True
     return False
 

@@ -110,11 +110,6 @@ class Queues:
         self._targets: set[tuple[str, str, str]] = set()
         self._readers: dict[tuple[str, str, str], list[Block]] = {}
         self._sources: dict[tuple[str, str, str], list[Block]] = {}
-        self._units: dict[str, list[UnitRef]] = {}
-        files = {b.file.path for b in self.all}
-        for unit in graph.program.units.values():
-            if unit.path in files:
-                self._units.setdefault(unit.path, []).append(unit)
         for block in self.all:
             if block.kind == "consumer":
                 self._readers.setdefault((block.form, block.domain, block.text("queue")), []).append(block)
@@ -165,7 +160,7 @@ class Queues:
 
     def unit(self, block: Block) -> UnitRef | None:
         """The innermost unit around a block in code."""
-        inside = [u for u in self._units.get(block.file.path, ()) if u.unit.start <= block.at.start and block.at.end <= u.unit.end]
+        inside = [u for u in self.graph.program.units_of(block.file.path) if u.unit.start <= block.at.start and block.at.end <= u.unit.end]
         return min(inside, key=lambda u: u.unit.end - u.unit.start, default=None)
 
     def sure(self, block: Block, confidence: Confidence) -> Confidence:
@@ -196,8 +191,7 @@ def spoken(name: str) -> str:
 
 
 def _read(graph: FlowGraph) -> Iterator[Block]:
-    for path in sorted(graph.program.files):
-        file = graph.program.files[path]
+    for file in graph.program.with_facts():
         block: Block | None = None
         scope = ""
         for fact in file.facts:

@@ -37,7 +37,7 @@ def _handler(graph: FlowGraph, task: str) -> UnitRef | None:
     """The method that handles a task: of the class whose attribute names it, else of its namesake (`XTask` -> `XHandler`, `XTaskHandler`)."""
     names = {task.removesuffix("Task") + "Handler", task + "Handler"}
     namesake: UnitRef | None = None
-    for cls in graph.program.classes.values():
+    for cls in graph.program.classes_mentioning({*names, "handles"}):
         method = next((cls.methods[n] for n in _NAMES if n in cls.methods), None)
         if method is None:
             continue

@@ -15,7 +15,7 @@ from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.flow.uses import Use, heads, inside, uses, walk
 from flowaudit.scanner.graph import FlowGraph, Site
 from flowaudit.scanner.program import UnitRef, last_name
-from flowaudit.scanner.traits.boundary import harmless, units_of
+from flowaudit.scanner.traits.boundary import harmless
 from flowaudit.scanner.traits.careless import success_after
 from flowaudit.scanner.traits.handling import is_log
 from flowaudit.scanner.traits.values import Options
@@ -124,7 +124,7 @@ def _set_up(graph: FlowGraph, unit: UnitRef) -> bool:
     key = ("response", "set-up", unit.path)
     if key not in graph.cache:
         found = False
-        for ref in units_of(graph, unit.path):
+        for ref in graph.program.units_of(unit.path):
             for stmt in inside(ref.unit.body):
                 for head in heads(stmt):
                     for expr in walk(head):
@@ -296,7 +296,7 @@ def _by_callers(graph: FlowGraph, unit: UnitRef, depth: int) -> Lost | None:
     if graph.entry_points_of(unit):
         return None
     for edge in graph.callers(unit)[:20]:
-        if edge.kind == "calls" and edge.event is not None and edge.certainty == "sure" and edge.tail.path in graph.judged:
+        if edge.kind == "calls" and edge.event is not None and edge.certainty == "sure":
             lost = _lost(graph, edge.tail, edge.event, depth + 1)
             if lost is not None:
                 return lost

@@ -138,7 +138,7 @@ def reconciled(graph: FlowGraph, entry: EntryPoint) -> bool:
     for other in graph.entries:
         if other is entry or other.kind not in {"schedule", "command", "task", "script"}:
             continue
-        if (other.repeat == "schedule" or other.kind == "command" or AGAIN.search(other.unit.unit.name or other.name)) and _reaches(graph, other, entry.unit):
+        if (other.repeat == "schedule" or other.kind == "command" or AGAIN.search(other.unit.full_name or other.name)) and _reaches(graph, other, entry.unit):
             return True
     return False
 

@@ -11,7 +11,6 @@ from flowaudit.scanner.facts import Name
 from flowaudit.scanner.flow.uses import heads, inside, walk
 from flowaudit.scanner.graph import FlowGraph
 from flowaudit.scanner.program import ECMASCRIPT, UnitRef
-from flowaudit.scanner.traits.boundary import units_of
 from flowaudit.scanner.traits.records import effects_in
 
 _PLACES = re.compile(
@@ -43,7 +42,7 @@ def shown(graph: FlowGraph, unit: UnitRef) -> bool:
 
 def _asks(graph: FlowGraph, unit: UnitRef) -> bool:
     imported = graph.program.imports.get(unit.path, {})
-    for ref in units_of(graph, unit.path):
+    for ref in graph.program.units_of(unit.path):
         for stmt in inside(ref.unit.body):
             for head in heads(stmt):
                 for expr in walk(head):

@@ -72,7 +72,7 @@ class Machine:
 def changes(graph: FlowGraph) -> list[Change]:
     """All changes of records' statuses in judged files, in order; memoised."""
     if "status-changes" not in graph.cache:
-        graph.cache["status-changes"] = [c for unit in graph.units() for c in changes_in(graph, unit)]
+        graph.cache["status-changes"] = [c for unit in graph.surroundings() for c in changes_in(graph, unit)]
     out: list[Change] = graph.cache["status-changes"]
     return out
 

@@ -92,12 +92,11 @@ def tables(graph: FlowGraph) -> list[StatusMap]:
             if len(found) > MAX_TABLES:
                 graph.count_unknown("status tables beyond the bound")
                 break
-        for cls in graph.program.classes.values():
-            if cls.file.path in graph.judged:
-                found.extend(_in_class(graph, cls))
         for path in sorted(graph.judged):
             file = graph.program.files.get(path)
             if file is not None:
+                for cls in file.classes:
+                    found.extend(_in_class(graph, graph.program.classes[f"{path}::{cls.name}"]))
                 found.extend(_in_data(graph, file))
         found.sort(key=lambda t: (t.at, t.found.kind))
         graph.cache["status-tables"] = found
@@ -259,7 +258,7 @@ def _looked_up(graph: FlowGraph, unit: UnitRef, name: str) -> Outcome:
     key = ("lookups", unit.path, name)
     if key not in graph.cache:
         seen: list[Outcome] = []
-        for other in _units_of(graph, unit.path):
+        for other in graph.program.units_of(unit.path):
             if not other.unit.body:
                 continue
             hits = list(lookups(other.unit.body, name))
@@ -279,18 +278,6 @@ def _looked_up(graph: FlowGraph, unit: UnitRef, name: str) -> Outcome:
         graph.cache[key] = weak[0] if weak else Outcome("unknown")
     out: Outcome = graph.cache[key]
     return out
-
-
-def _units_of(graph: FlowGraph, path: str) -> list[UnitRef]:
-    """The units of one file."""
-    key = ("units-of-files",)
-    if key not in graph.cache:
-        found: dict[str, list[UnitRef]] = {}
-        for unit in graph.program.units.values():
-            found.setdefault(unit.path, []).append(unit)
-        graph.cache[key] = found
-    units: list[UnitRef] = graph.cache[key].get(path, [])
-    return units
 
 
 def _in_class(graph: FlowGraph, cls: ClassRef) -> Iterator[StatusMap]:

@@ -14,7 +14,7 @@ from flowaudit.scanner.flow.uses import mentions, uses, walk
 from flowaudit.scanner.graph import EntryPoint, FlowGraph
 from flowaudit.scanner.program import ClassRef, UnitRef, last_name
 from flowaudit.scanner.rule import Confidence
-from flowaudit.scanner.traits.boundary import Boundary, boundary_of, units_of
+from flowaudit.scanner.traits.boundary import Boundary, boundary_of
 from flowaudit.scanner.traits.careless import Careless, careless, goes_on, success_after
 from flowaudit.scanner.traits.checks import reads
 from flowaudit.scanner.traits.handling import Handling, best_effort, handling, is_log, loop_around, quiet_way
@@ -126,7 +126,7 @@ def _boundary(graph: FlowGraph, unit: UnitRef, handler: Caught) -> Boundary | No
     if found is None and handler.event is not None:
         for event in handler.tried:
             owner = (
-                next((u for u in units_of(graph, unit.path) if u.outer is unit and event in u.flow.calls), None)
+                next((u for u in graph.program.units_of(unit.path) if u.outer is unit and event in u.flow.calls), None)
                 if event not in unit.flow.calls
                 else None
             )
@@ -182,22 +182,23 @@ def _foreign(graph: FlowGraph, unit: UnitRef, kind: Expr) -> bool:
     own = next((v.ref for v in graph.resolver.values(kind, unit) if v.kind == "class" and isinstance(v.ref, ClassRef)), None)
     if own is None:
         return not NARROW.search(name)
-    return bool(_PARTNER_ERROR.search(name)) or own.name in _raised_at_partners(graph)
+    return bool(_PARTNER_ERROR.search(name)) or _raised_at_partners(graph, own.name)
 
 
-def _raised_at_partners(graph: FlowGraph) -> frozenset[str]:
-    """Names of exceptions that units with integration calls raise."""
-    key = ("swallow", "raised")
+def _raised_at_partners(graph: FlowGraph, name: str) -> bool:
+    """Whether a unit with integration calls raises an exception of this name."""
+    key = ("swallow", "raised", name)
     if key not in graph.cache:
-        names = set()
-        for unit in {s.unit.key: s.unit for s in graph.sites}.values():
-            for event in unit.flow.events:
-                if event.kind == "raise" and isinstance(event.node, Raise) and event.node.value is not None:
-                    value = event.node.value
-                    names.add(last_name(value.callee if isinstance(value, Call) else value).rpartition("\\")[2])
-        graph.cache[key] = frozenset(names)
-    found: frozenset[str] = graph.cache[key]
-    return found
+        graph.cache[key] = any(_raises(unit, name) for unit in graph.units_with_sites(name))
+    return bool(graph.cache[key])
+
+
+def _raises(unit: UnitRef, name: str) -> bool:
+    for event in unit.flow.events:
+        value = event.node.value if event.kind == "raise" and isinstance(event.node, Raise) else None
+        if value is not None and last_name(value.callee if isinstance(value, Call) else value).rpartition("\\")[2] == name:
+            return True
+    return False
 
 
 def _looked_at_later(unit: UnitRef, handler: Caught) -> bool:

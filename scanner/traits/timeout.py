@@ -144,16 +144,14 @@ def _overridden(graph: FlowGraph, unit: UnitRef, name: str) -> bool:
     """Whether a derived class gives an attribute of the unit's class a value of its own."""
     if unit.owner is None:
         return False
-    key = "timeout-fields"
+    key = ("timeout-field", unit.owner.name, name)
     if key not in graph.cache:
-        fields: dict[tuple[str, str], bool] = {}
-        for cls in graph.program.classes.values():
-            for base in cls.cls.bases:
-                for field in cls.cls.fields:
-                    if not (isinstance(field.value, Const) and field.value.value is None):
-                        fields[(last_name(base).rpartition("\\")[2], last_name(field.target))] = True
-        graph.cache[key] = fields
-    return (unit.owner.name, name) in graph.cache[key]
+        graph.cache[key] = any(
+            last_name(field.target) == name and not (isinstance(field.value, Const) and field.value.value is None)
+            for cls in graph.program.derived(unit.owner.name)
+            for field in cls.cls.fields
+        )
+    return bool(graph.cache[key])
 
 
 def _text(const: Const) -> str:

@@ -23,7 +23,7 @@ def process_wide(graph: FlowGraph, site: Site, looked: list[str]) -> Trait | Non
 
 def _setting(graph: FlowGraph, setting: str) -> Trait | None:
     last = setting.rpartition(".")[2]
-    for unit in graph.program.units.values():
+    for unit in graph.program.mentioning({last}):
         for event in unit.flow.events if last in unit.flow.by_name or unit.flow.sets else ():
             node = event.node
             if event.kind == "call" and isinstance(node, Call) and last_name(node.callee) == last:

@@ -239,11 +239,11 @@ class Options:
         if self.depth >= 2:
             self.open = True
             return
-        callers = self.graph.resolver.callers(unit)
+        callers = self.graph.resolver.callers(unit, MAX_CALLERS)
         if not callers:
             self.open = self.open or unit.unit.kind == "closure"
         named = {p.name for p in unit.unit.params if p.kind != "**"}
-        for caller, event in callers[:MAX_CALLERS]:
+        for caller, event in callers:
             assert isinstance(event.node, Call)
             inner = Options(self.graph, caller, event.node, self.depth + 1)
             self.open = self.open or inner.open
@@ -261,8 +261,8 @@ def passed(graph: FlowGraph, unit: UnitRef, name: str) -> tuple[list[tuple[UnitR
     """What known callers pass for a parameter: (expressions, some caller leaves it out, callers are known)."""
     out: list[tuple[UnitRef, Expr]] = []
     omitted = False
-    callers = graph.resolver.callers(unit)
-    for caller, event in callers[:MAX_CALLERS]:
+    callers = graph.resolver.callers(unit, MAX_CALLERS)
+    for caller, event in callers:
         arg = argument(event.node, unit, name)
         if arg is None:
             omitted = True

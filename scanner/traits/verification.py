@@ -340,7 +340,7 @@ def _registration_checks(graph: FlowGraph, hook: Hook) -> str:
                 for value in graph.resolver.values(part, module):
                     if isinstance(value.ref, UnitRef) and value.ref is not hook.unit and checks_unit(graph, value.ref):
                         return f"{value.ref.unit.name} on the route"
-    for at in _units_of(graph, entry.at.path):
+    for at in graph.program.units_of(entry.at.path):
         for event in at.flow.calls:
             if event.start == entry.at.start or (event.start <= entry.at.start and event.end >= entry.at.end):
                 node = event.node
@@ -348,13 +348,6 @@ def _registration_checks(graph: FlowGraph, hook: Hook) -> str:
                 if last_name(node.callee) in {"middleware", "withMiddleware", "group", "use", "setPermissions"} and _says_check(node):
                     return "middleware of the route"
     return ""
-
-
-def _units_of(graph: FlowGraph, path: str) -> list[UnitRef]:
-    key = ("verification", "units", path)
-    if key not in graph.cache:
-        graph.cache[key] = [u for u in graph.program.units.values() if u.path == path]
-    return list(graph.cache[key])
 
 
 # ---- effects -----------------------------------------------------------------------------------------------------------------

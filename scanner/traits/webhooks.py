@@ -66,7 +66,7 @@ def hooks(graph: FlowGraph) -> Iterator[Hook]:
     """All webhook handlers of judged files that use what they were sent, in order."""
     seen: set[str] = set()
     for entry in graph.entries:
-        if entry.unit.key in seen or entry.unit.path not in graph.judged or not inbound(entry):
+        if entry.unit.key in seen or not graph.judges(entry.unit) or not inbound(entry):
             continue
         seen.add(entry.unit.key)
         hook = _hook(graph, entry.unit, entry.name, entry)
