@@ -7,6 +7,7 @@ asked of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import fields
 from typing import Any
 
 from flowaudit.scanner.facts import Class, FileFacts, Unit
@@ -25,6 +26,9 @@ from flowaudit.scanner.program import (
 )
 from flowaudit.scanner.snapshot import Snapshot, words_of_class, words_of_file
 
+_KEPT = {kind: [(f.name, f.default) for f in fields(kind) if f.name.startswith("_")] for kind in (UnitRef, ClassRef)}
+"""What a reference remembers of itself, with the value that says "not yet"; all else comes from its file."""
+
 
 class Stub(UnitRef):
     """A unit by its key; its file is read when more than key, path, name or language is asked for."""
@@ -35,8 +39,8 @@ class Stub(UnitRef):
         self.key = key
         self._program = program
         self._where = path
-        self._flow = None
-        self._params = None
+        for name, value in _KEPT[UnitRef]:
+            setattr(self, name, value)
 
     def __getattr__(self, name: str) -> Any:
         self._program.load(self._where)
@@ -74,6 +78,8 @@ class ClassStub(ClassRef):
         self.key = key
         self._program = program
         self._where = path
+        for name, value in _KEPT[ClassRef]:
+            setattr(self, name, value)
 
     def __getattr__(self, name: str) -> Any:
         self._program.load(self._where)
