@@ -25,11 +25,12 @@ from flowaudit.scanner.facts import FileFacts
 from flowaudit.scanner.impact import Impact, Touched, impact, touched
 from flowaudit.scanner.kinds import Kind
 from flowaudit.scanner.lazy import LazyProgram
+from flowaudit.scanner.packing import pack, write
 from flowaudit.scanner.partial import PartialGraph
 from flowaudit.scanner.readers import whole_fingerprint
 from flowaudit.scanner.report import Ranked
 from flowaudit.scanner.rule import CONFIDENCES, Finding
-from flowaudit.scanner.snapshot import FORMAT, Kept, Seen, Snapshot, Tree, pack, write
+from flowaudit.scanner.snapshot import FORMAT, Kept, Seen, Snapshot, Tree
 from flowaudit.scanner.sources import Entry
 
 MAX_STALE = 250

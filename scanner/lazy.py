@@ -12,6 +12,7 @@ from typing import Any
 
 from flowaudit.scanner.facts import Class, FileFacts, Unit
 from flowaudit.scanner.flow.events import Event, UnitFlow, flow_of
+from flowaudit.scanner.mentions import words_of_class, words_of_file
 from flowaudit.scanner.program import (
     SERVICE,
     ClassRef,
@@ -24,7 +25,7 @@ from flowaudit.scanner.program import (
     index_path,
     name_packages,
 )
-from flowaudit.scanner.snapshot import Snapshot, words_of_class, words_of_file
+from flowaudit.scanner.snapshot import Snapshot
 
 _KEPT = {kind: [(f.name, f.default) for f in fields(kind) if f.name.startswith("_")] for kind in (UnitRef, ClassRef)}
 """What a reference remembers of itself, with the value that says "not yet"; all else comes from its file."""

@@ -19,9 +19,10 @@ from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.graph import CLASSES, EXPOSURE, Certainty, Edge, EntryPoint, FlowGraph, Reach, Site
 from flowaudit.scanner.impact import MAX_WORD, Touched
 from flowaudit.scanner.lazy import LazyProgram
+from flowaudit.scanner.mentions import unit_words
 from flowaudit.scanner.program import UnitRef, base_names
 from flowaudit.scanner.resolve import Resolver
-from flowaudit.scanner.snapshot import CERTAINTIES, KINDS, NONE, Snapshot, StoredEntry, StoredSite, schedule_of, unit_words
+from flowaudit.scanner.snapshot import CERTAINTIES, KINDS, NONE, Snapshot, StoredEntry, StoredSite, schedule_of
 from flowaudit.scanner.starts import behind
 
 _OPTIONS = msgspec.msgpack.Decoder(dict[str, Expr])

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from flowaudit.scanner import baseline, changes, engine, extract, snapshot
+from flowaudit.scanner import baseline, changes, engine, extract, packing, snapshot
 from flowaudit.scanner.config import Config
 from flowaudit.scanner.rule import Finding
 
@@ -230,7 +230,7 @@ def test_a_broken_index_is_none(make_repo: Make, on: Callable[[Path], changes.Ru
 
 
 def test_indexes_are_bounded_and_what_a_killed_writer_left_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(snapshot, "MAX_FILES", 3)
+    monkeypatch.setattr(packing, "MAX_FILES", 3)
     import os
 
     old = tmp_path / ".snapshot-left"
@@ -238,7 +238,7 @@ def test_indexes_are_bounded_and_what_a_killed_writer_left_goes(tmp_path: Path, 
     os.utime(old, (1, 1))
     for number in range(6):
         path = tmp_path / f"snapshot-{number}"
-        assert snapshot.write(str(path), [("paths", msgspec.msgpack.encode(()))])
+        assert packing.write(str(path), [("paths", msgspec.msgpack.encode(()))])
         os.utime(path, (10_000 + number, 10_000 + number))
     left = sorted(path.name for path in tmp_path.iterdir())
     assert "snapshot-5" in left
