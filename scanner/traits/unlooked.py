@@ -12,7 +12,7 @@ from flowaudit.scanner.flow.uses import mentions, uses
 from flowaudit.scanner.graph import FlowGraph
 from flowaudit.scanner.program import UnitRef, dotted
 from flowaudit.scanner.traits.awaiting import holds_itself
-from flowaudit.scanner.traits.boundary import BEST_EFFORT, Boundary, boundary_of, units_of
+from flowaudit.scanner.traits.boundary import BEST_EFFORT, Boundary, boundary_of
 from flowaudit.scanner.traits.careless import says_done, success_after
 
 _FAILED = (False, 0)
@@ -55,7 +55,7 @@ def _held_back(graph: FlowGraph, unit: UnitRef, event: Event) -> Unlooked | None
         return None
     if named and isinstance(event.target, Name) and uses(unit.unit.body, event.target.id, event.end):
         return None
-    for at in (unit, *(u for u in units_of(graph, unit.path) if u.outer is unit)):
+    for at in (unit, *(u for u in graph.program.units_of(unit.path) if u.outer is unit)):
         inside = [e for e in at.flow.calls if event.start < e.start and e.end <= event.end]
         inside = [e for e in inside if not any(f.kind == "try" and f.node.start > event.start for f in e.frames if isinstance(f.node, Try))]
         boundary = boundary_of(graph, at, [e for e in inside if not holds_itself(graph, at, e)])
