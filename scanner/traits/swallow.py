@@ -194,11 +194,8 @@ def _raised_at_partners(graph: FlowGraph, name: str) -> bool:
 
 
 def _raises(unit: UnitRef, name: str) -> bool:
-    for event in unit.flow.events:
-        value = event.node.value if event.kind == "raise" and isinstance(event.node, Raise) else None
-        if value is not None and last_name(value.callee if isinstance(value, Call) else value).rpartition("\\")[2] == name:
-            return True
-    return False
+    values = (e.node.value for e in unit.flow.events if isinstance(e.node, Raise) and e.node.value is not None)
+    return any(last_name(value.callee if isinstance(value, Call) else value).rpartition("\\")[2] == name for value in values)
 
 
 def _looked_at_later(unit: UnitRef, handler: Caught) -> bool:
