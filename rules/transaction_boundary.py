@@ -12,7 +12,8 @@ A worker that starts before the commit does not find the order; after a rollback
 Fires
 -----
 On a task enqueued or an event published inside an open transaction; an integration call inside one; a mail or message between adding a row and
-committing it. `/cursor`: a "last sync" moved past records that are not stored, or taken after the read. `/batch`: one bad record ends the rest of a job's loop.
+committing it; a handler of a database error that writes through the transaction which the error broke. `/cursor`: a "last sync" moved past records
+that are not stored, or taken after the read. `/batch`: one bad record ends the rest of a job's loop.
 `/lost-update`: stock or balance read, changed and saved without lock, atomic update or version.
 
 Stays silent
@@ -38,6 +39,7 @@ from flowaudit.scanner.graph import FlowGraph
 from flowaudit.scanner.program import UnitRef
 from flowaudit.scanner.rule import Confidence, Finding, Rule, Step, Vector
 from flowaudit.scanner.traits.batch import fragile_loops
+from flowaudit.scanner.traits.broken_transaction import broken_writes
 from flowaudit.scanner.traits.cursor import moved_cursors
 from flowaudit.scanner.traits.exposure import entry_label, lowered
 from flowaudit.scanner.traits.lost_update import lost_updates
@@ -145,7 +147,9 @@ def _call_confidence(graph: FlowGraph, unit: UnitRef, out: Outgoing, steps: tupl
 
 
 def _others(graph: FlowGraph, unit: UnitRef) -> Iterator[Finding]:
-    """The variants."""
+    """The variants, and what is written through a transaction that is broken."""
+    for broken in broken_writes(graph, unit):
+        yield _variant(graph, unit, "", broken.at, broken.message, broken.confidence, "lost", broken.key, broken.steps, broken.looked)
     for cursor in moved_cursors(graph, unit):
         yield _variant(graph, unit, "cursor", cursor.at, cursor.message, cursor.confidence, "lost", cursor.key, cursor.steps, cursor.looked)
     for loop in fragile_loops(graph, unit):
@@ -191,6 +195,7 @@ def _variant(
         stage="order",
         entry=entry_label(graph.reached(unit)),
         fix={
+            "": "Roll back first, or write through a connection or savepoint of its own.",
             "cursor": "Take the cursor before the read, or from the last record stored, and move it after the records are stored.",
             "batch": "Handle each record's failure inside the loop, log it with the record's id, and go on.",
             "lost-update": "Lock the row, or let the database do the arithmetic (atomic update).",
