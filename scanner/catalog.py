@@ -128,6 +128,7 @@ class Symbol(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     after_commit: bool = False
     unless: tuple[str, ...] = ()
     only_if: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
     note: str = ""
 
 

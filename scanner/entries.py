@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from flowaudit.scanner.calls import in_table, place
 from flowaudit.scanner.catalog import Known
-from flowaudit.scanner.facts import Assign, Attr, Call, Const, Expr, Items, Name, Return, Schedule, Table, Text, Yield
+from flowaudit.scanner.facts import Assign, Attr, Call, Const, Expr, Items, Name, Return, Schedule, Setting, Table, Text, Yield
 from flowaudit.scanner.graph import EntryPoint, FlowGraph
 from flowaudit.scanner.program import ClassRef, UnitRef, dotted, last_name
 from flowaudit.scanner.value import Value
@@ -56,6 +56,8 @@ def point(graph: FlowGraph, known: Known, unit: UnitRef, at: object, name: str, 
             kind = "route" if told else other
             repeat, background, failure = ("delivery", True, "redelivered") if other == "webhook" else ("user", False, "shown")
             break
+    for option, value in _settings(graph, known, at).items() if symbol.settings else ():
+        options.setdefault(option, value)
     if kind == "route" and not told and called_back(name, unit):
         kind, repeat, background, failure = "webhook", "delivery", True, "redelivered"
     if not repeat and kind in {"task", "consumer", "job"} and retried(unit, known, options):
@@ -73,6 +75,27 @@ def point(graph: FlowGraph, known: Known, unit: UnitRef, at: object, name: str, 
         known,
         options,
     )
+
+
+def _settings(graph: FlowGraph, known: Known, at: object) -> dict[str, Expr]:
+    """The options that the repository's settings give to all entries of a kind (Celery's `task_acks_late`), when all places that set them agree."""
+    out: dict[str, Expr] = {}
+    for option, _, where in (s.partition("=") for s in known.symbol.settings):
+        key, _, technology = where.partition("@")
+        memo = ("entries", "setting", where)
+        if memo not in graph.cache:
+            found = {
+                f.value
+                for file in graph.program.files.values()
+                for f in file.facts
+                if isinstance(f, Setting) and f.key == key and technology in f.scope.split("|")
+            }
+            graph.cache[memo] = found.pop() if len(found) == 1 else None
+        value = graph.cache[memo]
+        if isinstance(value, bool):
+            start = getattr(at, "start", 0) if not isinstance(at, UnitRef) else at.unit.start
+            out[option] = Const(start, start, value)
+    return out
 
 
 def called_back(name: str, unit: UnitRef) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from flowaudit.scanner.facts import Arg, Assign, Attr, Call, Expr, Op
+from flowaudit.scanner.facts import Arg, Assign, Attr, Call, Const, Expr, Op
 from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.graph import EntryPoint, FlowGraph
 from flowaudit.scanner.program import UnitRef, last_name
@@ -75,7 +75,8 @@ def why_repeated(graph: FlowGraph, entry: EntryPoint) -> str:
 def unguarded_effects(graph: FlowGraph, entry: EntryPoint) -> Iterator[Unguarded]:
     """The effects that an entry point reaches by calls and callbacks with no check at any hop."""
     seen = {entry.unit.key}
-    delivered = entry.repeat == "delivery" or "acks_late" in entry.options
+    late = entry.options.get("acks_late")
+    delivered = entry.repeat == "delivery" or (late is not None and not (isinstance(late, Const) and not late.value))
     todo: list[tuple[UnitRef, tuple[Step, ...], bool, int, bool]] = [(entry.unit, (), True, 0, False)]
     while todo and len(seen) < MAX_UNITS:
         unit, hops, sure, depth, later = todo.pop(0)

@@ -244,3 +244,22 @@ def test_a_late_event_overwrites(views: str) -> None:
 )
 def test_events_in_order(views: str) -> None:
     assert "out-of-order" not in ids(views)
+
+
+# ---- settings that change what a task means ----------------------------------------------------------------------------------------
+TASK = "from celery import shared_task\nfrom shop.models import Invoice\n@shared_task{options}\ndef bill(order):\n    Invoice.objects.create(order_id=order)\n"
+
+
+@pytest.mark.parametrize(
+    ("settings", "options", "expected"),
+    [
+        ("CELERY_TASK_ACKS_LATE = True\n", "", [RULE]),
+        ("CELERY_TASK_ACKS_LATE = False\n", "", []),
+        ("", "", []),
+        ("CELERY_TASK_ACKS_LATE = True\n", "(acks_late=False)", []),
+        ("", "(acks_late=True)", [RULE]),
+    ],
+)
+def test_late_acknowledgement_by_the_workers_settings(settings: str, options: str, expected: list[str]) -> None:
+    files = {"shop/__init__.py": "", "shop/models.py": MODELS, "shop/tasks.py": TASK.format(options=options), "shop/settings.py": settings}
+    assert [f.id for f in audit(RULE, files)] == expected
