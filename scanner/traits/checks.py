@@ -5,8 +5,27 @@ from __future__ import annotations
 import re
 
 from flowaudit.scanner.entries import decorator_symbol
-from flowaudit.scanner.facts import Assign, Attr, Await, Bind, Call, Choice, Comprehension, Expr, Handler, Index, Items, Loop, Name, Op, Try
+from flowaudit.scanner.facts import (
+    Assign,
+    Attr,
+    Await,
+    Bind,
+    Call,
+    Choice,
+    Comprehension,
+    Const,
+    Expr,
+    Handler,
+    If,
+    Index,
+    Items,
+    Loop,
+    Name,
+    Op,
+    Try,
+)
 from flowaudit.scanner.flow.events import Event, dominates
+from flowaudit.scanner.flow.uses import inside, walk
 from flowaudit.scanner.graph import FlowGraph
 from flowaudit.scanner.program import ClassRef, UnitRef, dotted, last_name
 from flowaudit.scanner.traits.records import record_of
@@ -27,6 +46,10 @@ STORED_FIELD = re.compile(
 )
 EVENT_STORE = re.compile(r"event|processed|idempot|dedup|webhook|delivery|message|inbox|notification|receipt|log", re.IGNORECASE)
 CONFLICT = re.compile(r"integrity|unique|duplicate|conflict|alreadyexists|constraint|P2002|existserror", re.IGNORECASE)
+CODES = re.compile(
+    r"^(?:P2002|23505|23000|1062|E?11000|ER_DUP_ENTRY|SQLITE_CONSTRAINT\w*|duplicate_key|unique_?violation|isUnique\w*|isDuplicate\w*)$", re.IGNORECASE
+)
+"""Codes by which databases and clients name a violated unique key."""
 _PAYLOAD = re.compile(
     r"^(?:request|req|event|payload|data|body|message|msg|params|args|kwargs|input|headers?|content|json|job|options?|config|settings|self)$",
     re.IGNORECASE,
@@ -297,7 +320,11 @@ def _refuses(graph: FlowGraph, unit: UnitRef) -> bool:
 
 
 def _is_conflict(handler: Handler) -> bool:
+    """Whether a handler is for the violation of a unique key: by the class that it takes, or by the code that it tests."""
     names = [last_name(i.value) for t in handler.types for i in (t.items if isinstance(t, Items) else ())] + [
         last_name(t) for t in handler.types
     ]
-    return any(CONFLICT.search(n) for n in names)
+    if any(CONFLICT.search(n) for n in names):
+        return True
+    tests = (s.test for s in inside(handler.body) if isinstance(s, If))
+    return any(CODES.search(w) for t in tests for p in walk(t) for w in (str(p.value) if isinstance(p, Const) else last_name(p),) if w)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from flowaudit.scanner.entries import decorator_symbol
-from flowaudit.scanner.facts import Call, Const, Expr, Table
+from flowaudit.scanner.facts import Call, Const, Expr, Table, Text
 from flowaudit.scanner.graph import FlowGraph
 from flowaudit.scanner.program import UnitRef, dotted, last_name
 
@@ -53,7 +53,8 @@ def _here(graph: FlowGraph, unit: UnitRef) -> bool:
             return True
         if any(a.name and _OPTION.search(a.name) for a in call.args) or any(_OPTION.search(key) for key, _ in written(call)):
             return True
-        said = [a.value.value for a in call.args if isinstance(a.value, Const) and isinstance(a.value.value, str)]
+        parts = [p for a in call.args for p in (a.value.parts if isinstance(a.value, Text) else (a.value,))]
+        said = [p.value for p in parts if isinstance(p, Const) and isinstance(p.value, str)]
         if any(_TEXT.search(text) for text in said) or any(_MODE.search(dotted(a.value)) for a in call.args):
             return True
     for decorator in unit.unit.decorators:

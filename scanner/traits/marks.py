@@ -15,7 +15,7 @@ from flowaudit.scanner.facts import Assign, Attr, Body, Call, Const, Expr, Name,
 from flowaudit.scanner.flow.events import Event, Frame
 from flowaudit.scanner.flow.uses import inside, walk
 from flowaudit.scanner.graph import FlowGraph
-from flowaudit.scanner.program import ClassRef, UnitRef, last_name
+from flowaudit.scanner.program import UnitRef, last_name
 from flowaudit.scanner.traits.boundary import Boundary, boundaries
 from flowaudit.scanner.traits.race import STATE, STORE, asked, classes, made, same
 from flowaudit.scanner.traits.transaction import transaction_around
@@ -179,6 +179,6 @@ def _worked_off(graph: FlowGraph, unit: UnitRef, store: str) -> bool:
                 any(a.name and STATE.search(a.name.partition("__")[0]) for a in call.args)
                 or any(isinstance(p, Attr) and STATE.search(p.name) for a in call.args for p in walk(a.value) if isinstance(a.value, Op))
             ):
-                if any(isinstance(c, ClassRef) and c.name == store for c in classes(graph, other, call)):
+                if any(c.name == store for c in classes(graph, other, call)):
                     return True
     return False

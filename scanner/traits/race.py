@@ -33,10 +33,23 @@ STORE = re.compile(r"event|webhook|processed|idempot|dedup|inbox", re.IGNORECASE
 """Names of what keeps the events that were worked on."""
 _ASKS = frozenset({
     "exists", "aexists", "first", "afirst", "count", "acount", "get", "one_or_none", "scalar", "scalars", "scalar_one_or_none", "filter", "filter_by",
+    "findFirst", "findUnique", "findOne", "findOneBy", "findMany", "findBy", "find_one",
 })  # fmt: skip
+_STORES = frozenset({
+    "objects", "query", "session", "db", "manager", "em", "repository", "repo", "client", "connection", "prisma", "tx", "self", "cls", "model", "entitymanager",
+})  # fmt: skip
+"""Words for the store itself, not for what is kept in it."""
 _SAVES = re.compile(r"^(?:save|asave|store|commit|flush|persist|write|saveOrFail|db_update)$")
 _CONDITION = frozenset({"update", "aupdate", "update_many", "updateMany", "update_one", "updateOne"})
 _FORCED = frozenset({"save", "asave", "insert", "add"})
+
+
+@dataclass(slots=True, frozen=True)
+class Rows:
+    """What a query works on: a class of the program, or only a name that a client gives (`prisma.invoice`)."""
+
+    name: str
+    cls: ClassRef | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -83,11 +96,11 @@ def _exists_then_create(graph: FlowGraph, unit: UnitRef) -> Iterator[Race]:
                 "exists",
                 model.name,
                 f"creates the {model.name}",
-                keeps_apart(graph, model, _columns(graph, unit, guard.test) | columns),
+                model.cls is not None and keeps_apart(graph, model.cls, _columns(graph, unit, guard.test) | columns),
             )
 
 
-def made(graph: FlowGraph, unit: UnitRef, event: Event, depth: int = 0) -> list[tuple[ClassRef, frozenset[str]]]:
+def made(graph: FlowGraph, unit: UnitRef, event: Event, depth: int = 0) -> list[tuple[Rows, frozenset[str]]]:
     """The models of which a call makes a row, with the columns that it gives: by the catalogue's create, or by a helper (two levels) that does."""
     call = event.node
     assert isinstance(call, Call)
@@ -101,18 +114,18 @@ def made(graph: FlowGraph, unit: UnitRef, event: Event, depth: int = 0) -> list[
             if isinstance(node, Assign) and isinstance(node.value, Call) and assigned.order < event.order:
                 refs = [v.ref for v in graph.resolver.values(node.value.callee, unit) if v.kind == "class" and isinstance(v.ref, ClassRef)]
                 if refs:
-                    return [(r, frozenset(a.name for a in node.value.args if a.name)) for r in refs]
+                    return [(Rows(r.name, r), frozenset(a.name for a in node.value.args if a.name)) for r in refs]
         return []
     if depth >= 2 or known is not None:
         return []
-    out: list[tuple[ClassRef, frozenset[str]]] = []
+    out: list[tuple[Rows, frozenset[str]]] = []
     for edge in graph.edge_of(unit, event):
         if edge.kind == "calls" and edge.certainty != "guessed":
             out.extend(_made_in(graph, edge.head, depth + 1))
     return out
 
 
-def _made_in(graph: FlowGraph, unit: UnitRef, depth: int) -> list[tuple[ClassRef, frozenset[str]]]:
+def _made_in(graph: FlowGraph, unit: UnitRef, depth: int) -> list[tuple[Rows, frozenset[str]]]:
     key = ("race", "made", unit.key)
     if key not in graph.cache:
         graph.cache[key] = []
@@ -136,9 +149,9 @@ def absent(test: Expr, holds: bool) -> bool:
     return not holds
 
 
-def asked(graph: FlowGraph, unit: UnitRef, test: Expr, depth: int = 0) -> list[ClassRef]:
+def asked(graph: FlowGraph, unit: UnitRef, test: Expr, depth: int = 0) -> list[Rows]:
     """The models whose rows a test looks for, also through local names."""
-    out: list[ClassRef] = []
+    out: list[Rows] = []
     for part in walk(test):
         if isinstance(part, Call) and last_name(part.callee) in _ASKS:
             out.extend(classes(graph, unit, part))
@@ -149,27 +162,40 @@ def asked(graph: FlowGraph, unit: UnitRef, test: Expr, depth: int = 0) -> list[C
     return out
 
 
-def classes(graph: FlowGraph, unit: UnitRef, call: Call) -> list[ClassRef]:
+def classes(graph: FlowGraph, unit: UnitRef, call: Call) -> list[Rows]:
     """The classes that a chain of calls starts from (`Model.objects.filter(...).exists()`) or is handed (`session.query(Model)`, `session.add(Model(...))`)."""
-    out: list[ClassRef] = []
+    out: list[Rows] = []
     at: Expr = call
     for _ in range(12):
         if isinstance(at, Call):
             for arg in at.args[:2]:
                 if isinstance(arg.value, Name | Attr | Call) and arg.name is None:
-                    out.extend(v.ref for v in graph.resolver.values(arg.value, unit) if v.kind in {"class", "object"} and isinstance(v.ref, ClassRef))
+                    out.extend(
+                        Rows(v.ref.name, v.ref)
+                        for v in graph.resolver.values(arg.value, unit)
+                        if v.kind in {"class", "object"} and isinstance(v.ref, ClassRef)
+                    )
             at = at.callee
         elif isinstance(at, Attr):
             at = at.base
         else:
             break
     if isinstance(at, Name):
-        out.extend(v.ref for v in graph.resolver.values(at, unit) if isinstance(v.ref, ClassRef) and v.kind == "class")
+        out.extend(Rows(v.ref.name, v.ref) for v in graph.resolver.values(at, unit) if isinstance(v.ref, ClassRef) and v.kind == "class")
         if not out:
             for assigned in unit.flow.assigns.get(at.id, ())[-2:]:
                 if isinstance(assigned.node, Assign) and isinstance(assigned.node.value, Call) and assigned.node.value is not call and assigned.start < call.start:
                     out.extend(classes(graph, unit, assigned.node.value))
-    return out
+    return out or _named(call)
+
+
+def _named(call: Call) -> list[Rows]:
+    """The name that a client has for its rows: `prisma.invoice.findFirst`, `this.invoices.findOne`; not a general word for the store itself."""
+    base = call.callee.base if isinstance(call.callee, Attr) else None
+    if not isinstance(base, Attr | Name) or (isinstance(base, Name) and not base.id[:1].isupper()):
+        return []
+    name = last_name(base)
+    return [Rows(name)] if name.lower() not in _STORES else []
 
 
 def _columns(graph: FlowGraph, unit: UnitRef, test: Expr, depth: int = 0) -> frozenset[str]:
@@ -185,12 +211,14 @@ def _columns(graph: FlowGraph, unit: UnitRef, test: Expr, depth: int = 0) -> fro
     return frozenset(out)
 
 
-def same(graph: FlowGraph, asked: ClassRef, made: ClassRef) -> bool:
-    """Whether the model that is asked is the one that is made, or one of its subclasses (a class method of the base makes it)."""
-    todo, seen = [asked], {asked.key}
+def same(graph: FlowGraph, looked: Rows, created: Rows) -> bool:
+    """Whether the rows that are asked for are those that are made, or of a subclass (a class method of the base makes them)."""
+    if looked.cls is None or created.cls is None:
+        return looked.name.lower() == created.name.lower()
+    todo, seen = [looked.cls], {looked.cls.key}
     while todo and len(seen) < 12:
         at = todo.pop()
-        if at is made:
+        if at is created.cls:
             return True
         for base in graph.resolver.bases(at):
             if isinstance(base.ref, ClassRef) and base.ref.key not in seen:
