@@ -23,6 +23,7 @@ def losses(q: Queues) -> Iterator[Fault]:
     yield from _expiry(q)
     yield from _batches(q)
     yield from _workers(q)
+    yield from _bus(q)
 
 
 def _acknowledged(q: Queues) -> Iterator[Fault]:
@@ -170,6 +171,28 @@ def _answers(q: Queues, block: Block) -> bool:
         if any(isinstance(n, Const) and n.value == "batchItemFailures" for u in q.graph.program.files[path].units for n in walk(u.body)):
             return True
     return False
+
+
+def _bus(q: Queues) -> Iterator[Fault]:
+    """An application's event bus: its queue lives no longer than its connection; its handler's failures reach nobody."""
+    orders = any(q.records(b) == "order" for b in q.known("consumer", "event-bus", "dotnet-bus"))
+    confidence: Confidence = "medium" if orders else "low"
+    for block in q.of("queue", "amqp"):
+        if block.value("bus") is True:
+            yield Fault(
+                block, "durability", block.at,
+                "The event bus keeps its messages in a queue of the broker's naming that goes with the connection: what is sent while the service restarts is "
+                "lost, and each instance gets a copy of its own.",
+                confidence, "lost", "Declare a named, durable queue that the service's instances share.", (), ("name, durable and exclusive of the queue",),
+            )  # fmt: skip
+    for block in q.of("consumer", "amqp"):
+        if block.value("unheard") is True:
+            yield Fault(
+                block, "auto-ack", block.at,
+                "An async handler hangs on a consumer that does not wait for it (async void): when it fails nobody hears of it, and the message is neither "
+                "acknowledged nor rejected.",
+                confidence, "lost", "Use AsyncEventingBasicConsumer (DispatchConsumersAsync), and handle failures in the handler.", (), ("the consumer's class",),
+            )  # fmt: skip
 
 
 def _workers(q: Queues) -> Iterator[Fault]:

@@ -466,3 +466,27 @@ function onOrder(AMQPMessage $message) {
 """
     assert found({"worker.php": php % "true"}) == [("redelivery", "high", 4)]
     assert found({"worker.php": php % ""}) == []
+
+
+# ---- C# ----------------------------------------------------------------------------------------------------------------------------
+CS_BUS = (
+    "public class EventBusRabbit : IEventBus {{\n  IModel Make() {{\n    {declare};\n    var consumer = new {consumer}(channel);\n"
+    "    consumer.Received += async (model, ea) => {{ await Process(ea); }};\n"
+    "    return channel;\n  }}\n}}\npublic class PaidHandler : IIntegrationEventHandler<OrderPaid> {{ }}\n"
+)
+
+
+def test_an_event_bus_whose_queue_goes_with_its_connection() -> None:
+    bad = CS_BUS.format(declare="queue = channel.QueueDeclare().QueueName", consumer="AsyncEventingBasicConsumer")
+    named = 'channel.QueueDeclare(queue: "orders", durable: true, exclusive: false, autoDelete: false, arguments: null)'
+    good = CS_BUS.format(declare=named, consumer="AsyncEventingBasicConsumer")
+    assert [(f.id, f.at.line, f.confidence) for f in audit("queue-config", {"Bus.cs": bad}) if f.confidence != "low"] == [("queue-config/durability", 3, "medium")]
+    assert [f.id for f in audit("queue-config", {"Bus.cs": good}) if f.confidence != "low"] == []
+    assert [f.id for f in audit("queue-config", {"Bus.cs": bad.replace(" : IEventBus", " : IReplies")}) if f.confidence != "low"] == []
+
+
+def test_an_async_handler_that_nobody_waits_for() -> None:
+    named = 'channel.QueueDeclare(queue: "orders", durable: true, exclusive: false, autoDelete: false, arguments: null)'
+    bad = CS_BUS.format(declare=named, consumer="EventingBasicConsumer")
+    assert [(f.id, f.at.line) for f in audit("queue-config", {"Bus.cs": bad}) if f.confidence != "low"] == [("queue-config/auto-ack", 5)]
+    assert [f.id for f in audit("queue-config", {"Bus.cs": bad.replace("async (model", "(model")}) if f.confidence != "low"] == []

@@ -56,7 +56,7 @@ def _nodes(root: Node) -> Iterator[Node]:
     while stack:
         node = stack.pop()
         stack.extend(reversed(node.named_children))
-        if node.type in {"invocation_expression", "class_declaration"}:
+        if node.type in {"invocation_expression", "class_declaration", "assignment_expression"}:
             yield node
 
 
@@ -68,6 +68,9 @@ def _read(node: Node, persistent: bool) -> Iterator[Fact]:
             name = match[1].rpartition(".")[2]
             block = Block("consumer", "dotnet-bus", name, "event-bus", place).put("queue", name, place)
             yield from block.put("function", _text(node.child_by_field_name("name")), place).facts()
+        return
+    if node.type == "assignment_expression":
+        yield from _hung_on(node)
         return
     called = node.child_by_field_name("function")
     name, place = _last(called), Span(node.start_byte, node.end_byte)
@@ -84,6 +87,8 @@ def _read(node: Node, persistent: bool) -> Iterator[Fact]:
             said = given.get(key)
             at = Span(said.start_byte, said.end_byte) if said is not None else place
             block.put(word, _BOOLEAN.get(_text(said) if said is not None else defaults[key], UNKNOWN_VALUE), at)
+        if not given and _bus_around(node):
+            block.put("bus", True, place)
         arguments = _text(given.get("arguments"))
         if arguments not in {"", "null"}:
             block.put("unread", True, place)
@@ -102,6 +107,30 @@ def _read(node: Node, persistent: bool) -> Iterator[Fact]:
     elif name in _PUBLISH and _BUS.search(_text(called).removesuffix("Publish").removesuffix("PublishAsync")):
         for event in _events(node):
             yield from Block("publisher", "dotnet-bus", event, "event-bus", place).put("queue", event, place).facts()
+
+
+def _hung_on(node: Node) -> Iterator[Fact]:
+    """An async handler on a consumer that does not wait for it: it runs as async void, and what it throws reaches nobody."""
+    left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
+    match = re.fullmatch(r"(\w+)\.Received", _text(left))
+    if match is None or right is None or "+=" not in _text(node)[: len(_text(left)) + 6] or not _text(right).startswith("async"):
+        return
+    method: Node | None = node
+    while method is not None and method.type not in {"method_declaration", "constructor_declaration", "local_function_statement"}:
+        method = method.parent
+    made = set(re.findall(rf"\b{match[1]}\s*=\s*new\s+(\w+)\s*\(", _text(method)))
+    if made == {"EventingBasicConsumer"}:
+        place = Span(node.start_byte, right.start_byte)
+        yield from Block("consumer", "amqp", UNKNOWN_VALUE, "rabbitmq", place).put("label", match[1], place).put("unheard", True, place).facts()
+
+
+def _bus_around(node: Node) -> bool:
+    """Whether a call stands in a class that is an application's event bus."""
+    at: Node | None = node
+    while at is not None and at.type != "class_declaration":
+        at = at.parent
+    bases = next((c for c in at.named_children if c.type == "base_list"), None) if at is not None else None
+    return re.search(r"\bI(?:Event|Message|Service)Bus\b", _text(bases)) is not None
 
 
 def _last(called: Node | None) -> str:
