@@ -38,7 +38,7 @@ def _chosen(report: Report) -> list[Pattern]:
 def unseen(report: Report) -> list[str]:
     """What stayed unknown, what was assumed, what to ask for."""
     coverage = report.coverage
-    lines = [f"{number:,} {text(what)}" for what, number in coverage.unknown]
+    lines = [f"{text(what)}: {number:,}" for what, number in coverage.unknown]
     if coverage.set_apart:
         lines.append(f"files not judged: {', '.join(f'{number:,} {text(what)}' for what, number in coverage.set_apart)}")
     lines += [f"assumed: {text(what)}" for what in coverage.assumed] + [text(note) for note in coverage.notes]

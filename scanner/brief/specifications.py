@@ -80,7 +80,12 @@ def _one(item: WorkItem, number: int, members: Sequence[Member], like: int, way:
             parts.append(f"The other {len(rest) - NAMED + SHOWN} stand in appendix B.")
     parts += _change(item, spec, members, like, way, names)
     tests = sorted({member[1].test for member in members if member[1] is not None and member[1].test})
-    beside = f"Existing tests of this code: {', '.join(code(path) for path in tests[:4])}." if tests else ""
+    path = members[0][0].finding.path if members else ()
+    beside = ""
+    if len(path) > 1:
+        start = text(plain(path[0].note).removeprefix("entry point: "))
+        beside = f"Drive the test of the first place from {start} ({place(path[0].at)}), with a fake of what fails."
+    beside += f"{' ' if beside else ''}Existing tests of this code: {', '.join(code(name) for name in tests[:4])}." if tests else ""
     if like:
         same = f"**Required behaviour, tests, roll-out and roll-back**: as for work item {like}, at the places above."
         parts.append(f"{same}{f' {beside}' if beside else ''}")
