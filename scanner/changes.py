@@ -77,7 +77,7 @@ class Run:
     @property
     def whole(self) -> Config:
         """The configuration without what only chooses among findings: all rules are asked for the snapshot."""
-        return msgspec.structs.replace(self.config, min_confidence="low", suppress=(), only=(), skip=())
+        return msgspec.structs.replace(self.config, min_confidence="low", suppress=(), only=(), skip=(), rules="")
 
     @property
     def place(self) -> str | None:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from flowaudit.scanner import baseline, engine, extract, sources
+from flowaudit.scanner import baseline, engine, extract, own_rules, sources
 from flowaudit.scanner.cache import Cache
 from flowaudit.scanner.config import Config, ConfigError
 from flowaudit.scanner.gitfiles import Git
@@ -77,7 +77,7 @@ def _audited(
                 raise ConfigError("`--since`: the commit is too large to be read beside the work tree; compare two reports with `flowaudit compare`.")
         past = extract.survey([place], store, exclude=config.exclude, tests=config.include_tests)
         past.index_name = ""  # the folder is gone in a moment
-        made = engine.whole(past, store, config, jobs, progress)
+        made = engine.whole(past, store, config, jobs, progress, own_rules.load(config.rules) if config.rules else ())
     return baseline.fingerprints(made.findings), made.failed
 
 

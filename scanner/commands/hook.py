@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=int, default=0, metavar="N", help="processes to use when the whole repository is read (default: one a core)")
     parser.add_argument("-q", "--quiet", action="store_true", help="print findings alone")
     parser.add_argument("-v", "--verbose", action="store_true", help="say which files were judged")
-    parser.set_defaults(paths=[], include_tests=False)
+    parser.set_defaults(paths=[], include_tests=False, rules=[])
 
 
 def run(arguments: argparse.Namespace) -> int:
