@@ -19,12 +19,19 @@ def alike(
     nodes: Sequence[MapNode], edges: Sequence[MapEdge], sign: Callable[[MapEdge], Hashable], level: Callable[[MapNode], str], leaves: bool = False
 ) -> Mapping[str, str]:
     """Node id -> name of its group, for nodes in groups of `LEAST` or more. `sign` says what of a connection must agree, `level` what of a node.
-    `leaves`: of nodes from which nothing leads on, systems apart, it does not matter who leads to them."""
-    colour: dict[str, int] = _numbered({
-        node.id: (node.lane, node.kind, level(node), node.id if node.kind == "system" and "." not in node.id else "") for node in nodes
-    })  # fmt: skip
+    `leaves`: of nodes from which nothing leads on, systems apart, it does not matter who leads to them, only whether that goes wrong (a sign that is not empty)."""
     tails = {edge.tail for edge in edges}
     ends = {node.id for node in nodes if node.kind != "system" and node.id not in tails} if leaves else set()
+    reached: dict[str, set[str]] = {}
+    for edge in edges:
+        if edge.head in ends:
+            reached.setdefault(edge.head, set()).add(str(sign(edge)))
+    colour = _numbered({
+        node.id: (
+            node.lane, node.kind, level(node), node.id if node.kind == "system" and "." not in node.id else "", max(reached.get(node.id, ()), default="") > "",
+        )
+        for node in nodes
+    })  # fmt: skip
     beside: dict[str, list[tuple[str, str, str]]] = {node.id: [] for node in nodes}
     for edge in edges:
         if edge.tail in beside and edge.head in beside and edge.tail != edge.head:
