@@ -339,7 +339,7 @@ def _changed(graph: FlowGraph, site: Site, base: Expr, looked: list[str]) -> Tra
                     )
                     if judged is not None:
                         return judged
-            if event.kind == "call" and isinstance(node, Call) and isinstance(node.callee, Attr) and dotted(node.callee.base) == owner:
+            if event.kind == "call" and isinstance(node, Call) and isinstance(node.callee, Attr) and f"{dotted(node.callee.base)}.".startswith(f"{owner}."):
                 found = _configured(graph, unit, event, node, site)
                 if found is not None:
                     return found
@@ -375,6 +375,8 @@ def _configured(graph: FlowGraph, unit: UnitRef, event: Event, call: Call, site:
     for place in known.symbol.handler:
         for where, expr in options.get(place):
             for value in graph.resolver.values(expr, where):
+                if isinstance(value.ref, UnitRef) and any(_sets_timeout(graph, value.ref, e, site.known) for e in value.ref.flow.events):
+                    return Trait("present", at=unit.at(call))
                 if isinstance(value.ref, ClassRef) and (set_by := _class_sets(graph, site, value.ref)):
                     return set_by
                 if value.kind == "inst" and isinstance(value.ref, tuple) and _mentions_timeout(value.ref[1]):

@@ -310,3 +310,28 @@ POLL = "import axios from 'axios';\nexport function Poll() {\n  setInterval(() =
 def test_a_pages_timer_is_no_job() -> None:
     assert not fires("missing-timeout", {"components/Poll.tsx": POLL, "server.ts": "import express from 'express';\nconst app = express();\napp.get('/', (q, r) => r.send(''));\n"})
     assert fires("missing-timeout", {"jobs/poll.ts": POLL})
+
+
+WORKER = """import {{ Worker }} from 'bullmq';
+import axios from 'axios';
+{0}
+new Worker('orders', async (job) => {{
+  {1}
+}}, {{ connection: {{}} }});
+"""
+HTTP = "const http = axios.create({ baseURL: 'https://erp.example.com' });\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "call", "expected"),
+    [
+        (HTTP, "await http.post('/o', job.data);", True),
+        (HTTP + "http.interceptors.request.use((c) => { c.timeout = 5000; return c; });", "await http.post('/o', job.data);", False),
+        (HTTP + "http.interceptors.request.use((c) => { c.headers.Authorization = 'x'; return c; });", "await http.post('/o', job.data);", True),
+        ("", "await Promise.race([axios.post('https://erp.example.com/o', job.data), new Promise((_, no) => setTimeout(() => no(new Error('late')), 5000))]);", False),
+        ("import { timeout } from './clock';", "await Promise.race([axios.post('https://erp.example.com/o', job.data), timeout(5000)]);", False),
+        ("", "await Promise.race([axios.post('https://erp.example.com/o', job.data), axios.post('https://erp2.example.com/o', job.data)]);", True),
+    ],
+)
+def test_limits_of_axios_calls(head: str, call: str, expected: bool) -> None:
+    assert fires("missing-timeout", {"worker.ts": WORKER.format(head, call)}) is expected
