@@ -132,7 +132,8 @@ def decorated(graph: FlowGraph, unit: UnitRef) -> Iterator[EntryPoint]:
         if known is not None and known.symbol.role == "entry":
             args = decorator.args if isinstance(decorator, Call) else ()
             options = {a.name or str(i): a.value for i, a in enumerate(args)}
-            name = literal(args[0].value) if args and args[0].name is None else ""
+            named = [found for p in known.symbol.topic if isinstance(decorator, Call) and (found := place(decorator, p)) is not None]
+            name = literal(args[0].value) if args and args[0].name is None else literal(named[0]) if named else ""
             yield point(graph, known, unit, decorator, _prefixed(unit, decorator, name) if known.symbol.value == "route" else name, options)
 
 
@@ -400,10 +401,11 @@ def _class_decorated(graph: FlowGraph, cls: ClassRef) -> Iterator[EntryPoint]:
             continue
         args = decorator.args if isinstance(decorator, Call) else ()
         options = {a.name or str(i): a.value for i, a in enumerate(args)}
-        for wanted in known.symbol.handler:
-            for name, method in cls.methods.items():
-                if fnmatch.fnmatchcase(name, str(wanted)):
-                    yield point(graph, known, method, method, literal(args[0].value) if args else f"{cls.name}.{name}", options)
+        said = literal(options.get("method"))  # `#[AsMessageHandler(method: 'handle')]`
+        globs = [said] if said else [str(wanted) for wanted in known.symbol.handler]
+        for name, method in cls.methods.items():
+            if any(fnmatch.fnmatchcase(name, glob) for glob in globs):
+                yield point(graph, known, method, method, literal(args[0].value) if args and args[0].name is None else f"{cls.name}.{name}", options)
 
 
 def named(graph: FlowGraph, name: str) -> list[UnitRef]:

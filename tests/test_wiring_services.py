@@ -220,3 +220,67 @@ def test_handlers_that_a_loop_registers() -> None:
 def test_what_a_signed_in_person_asks_for_is_no_webhook(hook: str, kind: str) -> None:
     (entry,) = graph_of({"hooks.php": f"<?php\nadd_action('{hook}', 'shop_hook');\nfunction shop_hook() {{}}\n"}).entries
     assert entry.kind == kind
+
+
+HANDLERS = """<?php
+namespace App\\Handler;
+use Symfony\\Component\\Messenger\\Attribute\\AsMessageHandler;
+use Symfony\\Component\\EventDispatcher\\Attribute\\AsEventListener;
+use Symfony\\Component\\Routing\\Attribute\\Route;
+#[AsMessageHandler]
+class Push { public function __construct(private $a) {} public function __invoke(PushOrder $m) {} public function idle() {} }
+#[AsMessageHandler(method: 'pull')]
+class Pull { public function pull(PullOrder $m) {} public function __invoke() {} }
+#[AsEventListener(event: 'order.paid', method: 'paid')]
+class Listener { public function paid($event) {} }
+class Pages { #[Route(path: '/acme/webhook', methods: ['POST'])] public function hook() {} }
+"""
+
+
+def test_symfony_attributes() -> None:
+    found = {(e.kind, e.unit.unit.name) for e in graph_of({"src/Handlers.php": HANDLERS}).entries}
+    assert found == {("consumer", "Push.__invoke"), ("consumer", "Pull.pull"), ("event", "Listener.paid"), ("webhook", "Pages.hook")}
+
+
+OPENCART = """<?php
+class ControllerExtensionPaymentAcme extends Controller {
+    public function callback() {
+        $id = $this->request->post['order_id'];
+        GUARD
+        $this->model_checkout_order->addOrderHistory($id, 2);
+    }
+}
+"""
+
+
+def test_opencart_callbacks() -> None:
+    path = "catalog/controller/extension/payment/acme.php"
+    assert [f.id for f in audit("unverified-webhook", {path: OPENCART.replace("GUARD", "")})] == ["unverified-webhook"]
+    check = "if (!hash_equals(hash_hmac('sha256', $id, $this->config->get('acme_secret')), $this->request->post['sig'])) { return; }"
+    assert not audit("unverified-webhook", {path: OPENCART.replace("GUARD", check)})
+
+
+MESSENGER = """<?php
+namespace App\\Handler;
+use Symfony\\Component\\Messenger\\Attribute\\AsMessageHandler;
+use Symfony\\Contracts\\HttpClient\\HttpClientInterface;
+use Doctrine\\ORM\\EntityManagerInterface;
+use Vendor\\Shop\\Entity\\Refund;
+#[AsMessageHandler]
+class Push {
+    public function __construct(private HttpClientInterface $c, private EntityManagerInterface $em) {}
+    public function __invoke(PushOrder $m) {
+        GUARD
+        $made = new Refund($m->id);
+        $this->em->persist($made);
+        $this->em->flush();
+        $this->c->request('POST', 'https://erp.example.com/r')->getContent();
+    }
+}
+"""
+
+
+def test_a_message_that_is_handled_twice() -> None:
+    assert lines(audit("non-idempotent-consumer", {"src/Push.php": MESSENGER.replace("GUARD", "")})) == [("non-idempotent-consumer", 13)]
+    guard = "if ($this->em->getRepository(Refund::class)->findOneBy(['order' => $m->id])) { return; }"
+    assert not audit("non-idempotent-consumer", {"src/Push.php": MESSENGER.replace("GUARD", guard)})

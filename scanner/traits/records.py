@@ -210,8 +210,9 @@ def _documents(graph: FlowGraph, unit: UnitRef, base: Expr) -> list[str]:
 def _names_in(graph: FlowGraph, unit: UnitRef, expr: Expr) -> list[str]:
     match expr:
         case Name() | Attr():
-            classes = [v.ref.name for v in graph.resolver.values(expr, unit) if isinstance(v.ref, ClassRef)]
-            return [*classes, last_name(expr)]
+            found = graph.resolver.values(expr, unit)
+            classes = [v.ref.name if isinstance(v.ref, ClassRef) else _library(v.name) for v in found if v.kind in {"object", "class", "inst"}]
+            return [*filter(None, classes), last_name(expr)]
         case Const(value=str() as text) if len(text) < 200:
             return [text]
         case Call():
@@ -220,6 +221,11 @@ def _names_in(graph: FlowGraph, unit: UnitRef, expr: Expr) -> list[str]:
             return [p.value for p in expr.parts if isinstance(p, Const) and isinstance(p.value, str)]
         case _:
             return []
+
+
+def _library(name: str) -> str:
+    """The class in the qualified name of a library's object; "" for what only a call answered."""
+    return "" if name.endswith("()") else re.split(r"[\\.]", name)[-1]
 
 
 def _field_effect(graph: FlowGraph, unit: UnitRef, event: Event, stmt: Assign, target: Attr) -> Effect | None:
