@@ -121,7 +121,10 @@ def _in_calls(head: Expr) -> Iterator[Expr]:
             case Items() if len(part.items) >= 2:
                 yield from value_parts(part)
             case Table():
-                yield from (p.key for p in part.pairs if isinstance(p, Pair) and p.key is not None)
+                keys = [p.key for p in part.pairs if isinstance(p, Pair) and p.key is not None]
+                words = [k.value for k in keys if isinstance(k, Const) and isinstance(k.value, str)]
+                dispatches = any("." in word or "/" in word or word.isupper() for word in words)
+                yield from (k for k in keys if dispatches)  # a table of plain names holds the options of a call (`customer_update`)
             case Call(callee=Attr() as callee, args=args) if last_name(callee) in _HOOKS:
                 for arg in args:
                     yield from value_parts(arg.value)

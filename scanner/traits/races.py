@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from flowaudit.scanner.facts import Call, Closure, Items
 from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.graph import FlowGraph
 from flowaudit.scanner.program import UnitRef, last_name
+
+_SAYS = re.compile(r"time_?out|delay|sleep|deadline", re.IGNORECASE)
+"""Names of helpers outside the code read whose promise settles by the clock."""
 
 
 def timed(graph: FlowGraph, unit: UnitRef, race: Call) -> bool:
@@ -16,6 +21,8 @@ def timed(graph: FlowGraph, unit: UnitRef, race: Call) -> bool:
         closures = [graph.program.units.get(f"{unit.path}::{a.value.unit}") for a in parts if isinstance(a.value, Closure)]
         at = unit.flow.call_event(item.value) if isinstance(item.value, Call) else None
         helpers = [t.unit for t in graph.resolver.targets(unit, at)] if at is not None else []
+        if at is not None and not any(helpers) and _SAYS.search(last_name(item.value.callee) if isinstance(item.value, Call) else ""):
+            return True
         for found in (*closures, *helpers):
             if found is not None and any(_is_timer(c) for inner in (found, *_inside(graph, found)) for c in inner.flow.calls):
                 return True

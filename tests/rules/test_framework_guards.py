@@ -335,3 +335,18 @@ HTTP = "const http = axios.create({ baseURL: 'https://erp.example.com' });\n"
 )
 def test_limits_of_axios_calls(head: str, call: str, expected: bool) -> None:
     assert fires("missing-timeout", {"worker.ts": WORKER.format(head, call)}) is expected
+
+
+SESSION = """import Stripe from 'stripe';
+const stripe = new Stripe('k');
+export async function checkout(customer: string) {
+  const params = { allow_promotion_codes: true, customer, KEY: { address: 'auto' } };
+  return stripe.checkout.sessions.create(params, { idempotencyKey: customer });
+}
+"""
+
+
+@pytest.mark.parametrize(("key", "expected"), [("customer_update", []), ("'customer.update'", ["status-mapping-gap/unknown-value"])])
+def test_an_option_of_a_call_is_no_event(key: str, expected: list[str]) -> None:
+    found = audit("status-mapping-gap", {"checkout.ts": SESSION.replace("KEY", key)})
+    assert [f.id for f in found if f.variant == "unknown-value"] == expected
