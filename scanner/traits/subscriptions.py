@@ -40,11 +40,16 @@ def subscriptions(graph: FlowGraph) -> list[Subscription]:
         for unit in graph.units():
             for event in unit.flow.calls:
                 call = event.node
-                if isinstance(call, Call) and call.args and _ASKS.search(dotted(call.callee)):
+                if isinstance(call, Call) and call.args and _may_ask(call) and _ASKS.search(dotted(call.callee)):
                     out.extend(_asked(graph, unit, call))
         graph.cache[key] = out
     found: list[Subscription] = graph.cache[key]
     return found
+
+
+def _may_ask(call: Call) -> bool:
+    """A cheap question first: most calls hand over neither a table nor a list of events."""
+    return any((a.name is not None and a.name.lower() in _KEYS) or isinstance(a.value, Table | Items) for a in call.args[:6])
 
 
 def _asked(graph: FlowGraph, unit: UnitRef, call: Call) -> list[Subscription]:
