@@ -38,7 +38,7 @@ class Outbound:
 def outbound(graph: FlowGraph) -> list[Outbound]:
     """All of judged files, one a unit."""
     out: dict[str, Outbound] = {}
-    refused = {r.unit.key for r in refused_redeliveries(graph)}
+    refused: set[str] | None = None
     for site in graph.sites:
         if not graph.judges(site.unit) or site.effect == "read" or site.known.entry.kind != "http-client":
             continue
@@ -47,6 +47,7 @@ def outbound(graph: FlowGraph) -> list[Outbound]:
             continue  # a wrapper's address may be one system's here and a subscriber's there
         for unit, expr, at in _given(graph, site, address) if address is not None else ():
             if graph.judges(unit) and unit.key not in out and _sends(unit, expr, site):
+                refused = {r.unit.key for r in refused_redeliveries(graph)} if refused is None else refused
                 out[unit.key] = _item(graph, site, unit, at, refused)
     return list(out.values())
 

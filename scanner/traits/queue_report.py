@@ -49,6 +49,9 @@ class _Inventory:
         self.q: Queues = queues(graph)
         self.channels: dict[tuple[str, str], _Channel] = {}
         self.by_name: dict[str, list[_Channel]] = {}
+        self.placed: dict[Location, list[_Channel]] = {}
+        """Where a consumer's settings stand -> its queues."""
+        self.starts = {e.at for e in graph.entries}
         self.alarms = " ".join(f.on for file in graph.program.files.values() for f in file.facts if isinstance(f, Alert))
 
     def channel(self, scope: str, name: str, technology: str, at: Location) -> _Channel:
@@ -94,7 +97,8 @@ class _Inventory:
 
     def _consumed(self, found: _Channel, block: Block) -> None:
         found.consumers.append(block)
-        if not any(e.at == block.at for e in self.graph.entries):
+        self.placed.setdefault(block.at, []).append(found)
+        if block.at not in self.starts:
             found.read.setdefault(block.at, Party(_label(self.q, block), block.at, block.technology))
 
     def _published(self, found: _Channel, block: Block) -> None:
@@ -129,7 +133,7 @@ class _Inventory:
 
     def _of(self, entry: EntryPoint) -> list[_Channel]:
         """The queues that an entry point reads."""
-        bound = [c for c in self.channels.values() if any(b.at == entry.at for b in c.consumers)]
+        bound = list({id(c): c for c in self.placed.get(entry.at, ())}.values())
         if bound:
             return bound
         routed = self._routed(entry)
