@@ -45,7 +45,7 @@ MAX_HOSTS = 200
 def hosts_in(data: bytes) -> tuple[tuple[int, str], ...]:
     """The hosts of the URLs in a file's bytes, each once, but for those on lines that begin as comments."""
     found: dict[str, int] = {}
-    for match in URL.finditer(data):
+    for match in URL.finditer(data) if b"://" in data else ():
         begin = data.rfind(b"\n", 0, match.start()) + 1
         before = data[begin : match.start()].lstrip()
         if before.startswith(_COMMENT_START) or b" # " in before or b" // " in before:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from itertools import accumulate, count
+from operator import add
 from typing import TypeAlias
 
 import msgspec
@@ -44,9 +46,7 @@ _CONTINUATION = re.compile(rb"[\x80-\xbf]")
 
 def line_table(data: bytes) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The newline offsets and the UTF-8 continuation bytes' offsets of a file's bytes, for `FileFacts`."""
-    newlines, at = [], data.find(b"\n")
-    while at >= 0:
-        newlines.append(at)
-        at = data.find(b"\n", at + 1)
+    *lines, _ = data.split(b"\n")
+    newlines = map(add, accumulate(map(len, lines)), count())  # one step a line, without a loop
     wide = () if data.isascii() else tuple(m.start() for m in _CONTINUATION.finditer(data))
     return tuple(newlines), wide

@@ -103,42 +103,36 @@ def inside(body: Body) -> Iterator[Stmt]:
 
 def bodies(stmt: Stmt) -> tuple[Body, ...]:
     """The Bodies that stand directly in a statement."""
-    match stmt:
-        case If():
-            return stmt.then, stmt.orelse
-        case Switch():
-            return tuple(c.body for c in stmt.cases)
-        case Loop():
-            return stmt.body, stmt.orelse
-        case Try():
-            return (stmt.body, *(h.body for h in stmt.handlers), stmt.orelse, stmt.final)
-        case Region():
-            return (stmt.body,)
-        case _:
-            return ()
+    inner = _BODIES.get(stmt.__class__)
+    return inner(stmt) if inner is not None else ()
+
+
+_BODIES: dict[type, Callable[[Any], tuple[Body, ...]]] = {
+    If: lambda s: (s.then, s.orelse),
+    Switch: lambda s: tuple(c.body for c in s.cases),
+    Loop: lambda s: (s.body, s.orelse),
+    Try: lambda s: (s.body, *(h.body for h in s.handlers), s.orelse, s.final),
+    Region: lambda s: (s.body,),
+}
 
 
 def heads(stmt: Stmt) -> tuple[Expr, ...]:
     """The expressions that stand directly in a statement."""
-    match stmt:
-        case Eval():
-            return (stmt.value,)
-        case Assign():
-            return stmt.target, stmt.value
-        case Return() | Raise():
-            return (stmt.value,) if stmt.value is not None else ()
-        case Exit():
-            return (stmt.code,) if stmt.code is not None else ()
-        case If():
-            return (stmt.test,)
-        case Switch():
-            return (stmt.subject, *(v for c in stmt.cases for v in c.values), *(c.guard for c in stmt.cases if c.guard is not None))
-        case Loop():
-            return (stmt.source,)
-        case Region():
-            return (stmt.context,)
-        case _:
-            return ()
+    inner = _HEADS.get(stmt.__class__)
+    return inner(stmt) if inner is not None else ()
+
+
+_HEADS: dict[type, Callable[[Any], tuple[Expr, ...]]] = {
+    Eval: lambda s: (s.value,),
+    Assign: lambda s: (s.target, s.value),
+    Return: lambda s: (s.value,) if s.value is not None else (),
+    Raise: lambda s: (s.value,) if s.value is not None else (),
+    Exit: lambda s: (s.code,) if s.code is not None else (),
+    If: lambda s: (s.test,),
+    Switch: lambda s: (s.subject, *(v for c in s.cases for v in c.values), *(c.guard for c in s.cases if c.guard is not None)),
+    Loop: lambda s: (s.source,),
+    Region: lambda s: (s.context,),
+}
 
 
 _PARTS: dict[type, Callable[[Any], Sequence[Expr]]] = {

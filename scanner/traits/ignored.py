@@ -33,11 +33,12 @@ class Ignored:
 
 def ignored(graph: FlowGraph, unit: UnitRef) -> Iterator[Ignored]:
     """The calls of a unit that write to a system, an order's record or a queue, and whose failure is handed over in vain."""
-    if BEST_EFFORT.search(unit.name):
-        return
     closures = unit.flow.inline
-    silenced = _silenced(unit) if graph.sites_in(unit) else set()
-    for event in unit.flow.calls if closures or silenced or graph.sites_in(unit) else ():
+    sites = graph.sites_in(unit)
+    if (not closures and not sites) or BEST_EFFORT.search(unit.name):
+        return
+    silenced = _silenced(unit) if sites else set()
+    for event in unit.flow.calls:
         how = ""
         if id(event.node) in silenced and _unlooked(unit, event):
             how = "is suppressed by `@`, and nobody looks at the answer"

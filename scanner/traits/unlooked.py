@@ -33,14 +33,11 @@ class Unlooked:
 
 def unlooked(graph: FlowGraph, unit: UnitRef) -> Iterator[Unlooked]:
     """The answers of a unit's calls that are lost, or looked at behind what they should have kept from happening."""
-    for event in unit.flow.calls if not BEST_EFFORT.search(unit.name) else ():
-        if event.use == "dropped" or (event.use == "assigned" and isinstance(event.target, Name)):
-            found = _verdict(graph, unit, event)
-            if found is not None:
-                yield found
-        found = _held_back(graph, unit, event)
-        if found is not None:
-            yield found
+    for event in unit.flow.calls:
+        found = _verdict(graph, unit, event) if event.use == "dropped" or (event.use == "assigned" and isinstance(event.target, Name)) else None
+        for one in (found, _held_back(graph, unit, event)):
+            if one is not None and not BEST_EFFORT.search(unit.name):
+                yield one
     yield from _outliers(graph, unit)
 
 

@@ -248,7 +248,14 @@ def values_of(vocabulary_id: str, catalog: Catalog) -> tuple[dict[str, str], fro
 @lru_cache(maxsize=16384)
 def _slip_of(form: str, vocabulary_id: str, catalog: Catalog) -> bool:
     """Whether a form differs from one of a vocabulary by a slip."""
-    return any(near(form, f) for f in values_of(vocabulary_id, catalog)[0])
+    size, letters = len(form), frozenset(form)
+    return size >= 5 and any(abs(length - size) <= 2 and len(other ^ letters) <= 4 and near(form, f) for f, length, other in _letters_of(vocabulary_id, catalog))
+
+
+@lru_cache(maxsize=1024)
+def _letters_of(vocabulary_id: str, catalog: Catalog) -> tuple[tuple[str, int, frozenset[str]], ...]:
+    """The normal forms of a vocabulary with their length and letters: what differs much in either is no slip."""
+    return tuple((form, len(form), frozenset(form)) for form in values_of(vocabulary_id, catalog)[0])
 
 
 @lru_cache(maxsize=4)
