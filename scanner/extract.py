@@ -25,6 +25,8 @@ ALONE = 400_000
 """Bytes up to which starting processes costs more than it saves."""
 BATCHES = 12
 """Batches a process, so that the last one to finish is not far behind."""
+ROWS = 500
+"""Packed facts that are held before they are written: the memory of a large first scan."""
 Progress = Callable[[int, int], None]
 
 
@@ -162,8 +164,11 @@ def _outcomes(seen: Survey, cache: Cache, jobs: int, progress: Progress | None, 
     for done in _work(tasks, seen.table, seen.stamp, jobs, progress):
         outcomes[done.path] = work.DECODE.decode(done.data)
         if done.key:
-            rows.append((done.key, done.data))
             keys[done.path] = done.key
+            rows.append((done.key, done.data))
+            if len(rows) >= ROWS:
+                cache.put(rows)
+                rows = []
         else:
             keys.pop(done.path, None)
     cache.put(rows)
@@ -213,10 +218,11 @@ def _batches(tasks: list[Task], table: Table, stamp: str, jobs: int, total: int)
         with ProcessPoolExecutor(min(jobs, len(batches)), mp_context=context, initializer=work.begin) as pool:
             waiting = {pool.submit(work.run, batch, table, stamp): batch for batch in batches}
             for future in as_completed(waiting):
+                batch = waiting.pop(future)  # with its future goes its answer, which would else stay in memory to the end
                 try:
-                    yield waiting[future], future.result()
+                    yield batch, future.result()
                 except BrokenProcessPool:
-                    lost.append(waiting[future])
+                    lost.append(batch)
     finally:
         gc.unfreeze()
     for batch in lost:  # a parser that crashed took its process along: find out with which file

@@ -223,11 +223,11 @@ class Program:
 
     def python_relative(self, importer: str, level: int, module: str) -> str | None:
         """The file of a relative import."""
-        folder = posixpath.dirname(importer)
+        folder = importer.rpartition("/")[0]
         for _ in range(level - 1):
-            folder = posixpath.dirname(folder)
-        base = posixpath.join(folder, *module.split(".")) if module else folder
-        for candidate in (base + ".py", posixpath.join(base, "__init__.py")):
+            folder = folder.rpartition("/")[0]
+        base = "/".join(filter(None, (folder, module.replace(".", "/"))))
+        for candidate in (base + ".py", base + "/__init__.py" if base else "__init__.py"):
             if candidate in self.files:
                 return candidate
         return None
