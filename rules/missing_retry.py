@@ -11,14 +11,16 @@ Partners drop connections every day. An order whose export, capture or label get
 
 Fires
 -----
-When nothing repeats a call of a background flow whose failure nothing handles; when a wrapper sends idempotency keys (made for repetition) and never
-repeats; `/off-target`: a retry stands there but cannot work; `/dead-end`: the failure path ends the job's own chain or writes a state that
-no later run takes up; `/rate-limit`: a rate limit is told apart and then dropped.
+When nothing repeats a call of a background flow (task, consumer, subscriber, a function handed to a queue) whose failure nothing handles; when a client
+or wrapper sends idempotency keys (made for repetition) and never repeats; when jobs are put without attempts on a queue whose library then tries once;
+`/off-target`: a retry stands there but cannot work; `/dead-end`: the failure path ends the job's own chain or writes a state that no later run takes
+up, itself or through a helper; `/rate-limit`: a rate limit is told apart (by class or by status 429) and then dropped.
 
 Stays silent
 ------------
-When the task retries, the queue or sender redelivers, a scheduled job reaches the same work, the client retries by itself, or a person sees the
-error and can repeat.
+When the task, its workers or the queue's default options retry, the queue or sender redelivers, a scheduled job reaches the same work, the client
+retries by itself (in the locked version, by a setting of the process, an adapter or a middleware), a person sees the error and can repeat, or options
+could not be followed.
 
 Example
 -------

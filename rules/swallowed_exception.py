@@ -13,8 +13,10 @@ Fires
 -----
 Empty handlers; handlers that only log and go on to the success path; sentinels that callers do not look at; a broad catch followed by an
 acknowledgement or success; a batch loop that forgets the item; a call behind PHP's `@` whose answer goes unlooked; a Node callback that never
-reads its error parameter. `/unchecked-response`: the status of an answer is never looked at where the
-client does not raise. `/floating`: a promise that nobody awaits. `/wrong-type`: a handler whose class does not exist.
+reads its error parameter; an option or region that makes failures vanish; a failure that becomes a part of what a job answers.
+`/unchecked-response`: the status of an answer is never looked at where the client does not raise; a helper's true or false is looked at only behind what
+it should have kept from happening; failures of many calls are collected and nobody reads them; a database's false is dropped where the methods beside
+look at it. `/floating`: a promise that nobody awaits. `/wrong-type`: a handler whose class does not exist.
 
 Stays silent
 ------------

@@ -12,7 +12,7 @@ twice: the first attempt may have worked, only its answer was lost.
 
 Fires
 -----
-On a retry of integration calls with no cap; with no pause at three attempts or more; of statuses that cannot heal (400, 403, 404, 405, 410, 422); retries stacked
+On a retry of integration calls with no cap; with no pause at three attempts or more; of statuses that cannot heal (400, 403, 404, 405, 410, 422) or of whatever comes; retries stacked
 to more than ten attempts; the repetition of a non-idempotent write without a key; `/no-key`: a catalogued create (charge, refund, payout,
 order, shipment, invoice) that a repeatable entry point reaches without a key that is the same for each attempt (none, random, time-based).
 

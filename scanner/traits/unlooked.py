@@ -67,7 +67,7 @@ def _verdict(graph: FlowGraph, unit: UnitRef, event: Event) -> Unlooked | None:
     if not edges:
         return None
     heads = [e.head for e in edges if e.kind == "calls" and e.certainty != "guessed"]
-    if not heads or len(heads) > 2 or not all(gives_a_verdict(h) for h in heads):
+    if not heads or len(heads) > 2 or not all(_verdict_of(graph, h) for h in heads):
         return None
     boundary = boundary_of(graph, unit, [event]) or _named(graph, heads, event)
     if boundary is None or boundary.kind != "system" or not boundary.writes:
@@ -87,6 +87,13 @@ def _named(graph: FlowGraph, heads: list[UnitRef], event: Event) -> Boundary | N
     """What a helper reaches by the name of an interface (`mailer.send`)."""
     found = next((b for h in heads if (b := boundary_of(graph, h, h.flow.calls)) is not None), None)
     return Boundary(found.kind, event, f"{heads[0].name} ({found.words})", found.writes, True, False, found.site) if found is not None else None
+
+
+def _verdict_of(graph: FlowGraph, unit: UnitRef) -> bool:
+    key = ("verdict", unit.key)
+    if key not in graph.cache:
+        graph.cache[key] = gives_a_verdict(unit)
+    return bool(graph.cache[key])
 
 
 def gives_a_verdict(unit: UnitRef) -> bool:
