@@ -12,9 +12,10 @@ twice: the first attempt may have worked, only its answer was lost.
 
 Fires
 -----
-On a retry of integration calls with no cap; with no pause at three attempts or more; of statuses that cannot heal (400, 403, 404, 405, 410, 422) or of whatever comes; retries stacked
-to more than ten attempts; the repetition of a non-idempotent write without a key; `/no-key`: a catalogued create (charge, refund, payout,
-order, shipment, invoice) that a repeatable entry point reaches without a key that is the same for each attempt (none, random, time-based).
+On a retry of integration calls (a task's own included) with no cap; with no pause at three attempts or more; of statuses that cannot heal (400, 403,
+404, 405, 410, 422) or of whatever comes; retries stacked to more than ten attempts; the repetition of a non-idempotent write without a key;
+`/no-key`: a catalogued create (charge, refund, payout, order, shipment, invoice) that a repeatable entry point reaches without a key that is the same
+for each attempt (none, random, time-based).
 
 Stays silent
 ------------
@@ -41,6 +42,7 @@ from flowaudit.scanner.traits.exposure import entry_label, lowered
 from flowaudit.scanner.traits.idempotency import creates, key_of
 from flowaudit.scanner.traits.repeated_writes import Second, keyless_write, on_a_checked_way, repeats_ambiguously, second_attempts
 from flowaudit.scanner.traits.retry import UNLIMITED, Policy, client_sites, covered, declared, statuses_of, takes_all
+from flowaudit.scanner.traits.retry_jobs import job_policy
 from flowaudit.scanner.traits.stacking import stacks
 
 RULE = Rule(
@@ -68,6 +70,12 @@ def check(graph: FlowGraph) -> Iterator[Finding]:
             found = _policy(graph, policy, sites, told)
             if found is not None:
                 yield found
+    for entry in graph.entries:
+        job = job_policy(graph, entry) if entry.kind in {"task", "consumer"} and entry.unit.path in graph.judged else None
+        if job is not None and job.attempts == UNLIMITED and not job.open:
+            below = [s for s in graph.sites_below(entry.unit) if s.known.symbol.role == "call"]
+            if below:
+                yield _finding(graph, job, below, f"repeats the {entry.kind} {entry.name} with its {below[0].name} without a cap", "high", "no cap")
     for stack in stacks(graph):
         words = " times ".join(f"{p.attempts:g}" for p in stack.policies)
         yield _finding(

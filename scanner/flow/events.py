@@ -125,7 +125,7 @@ class UnitFlow:
     looped: bool = False
     """Whether there is a loop."""
     tried: bool = False
-    """Whether there is a `try` with handlers."""
+    """Whether there is a `try` with handlers, or with a `finally` that returns (which takes whatever was raised)."""
     inline: bool = False
     """Whether a closure is written in it."""
     assigns: dict[str, list[Event]] = field(default_factory=dict)
@@ -306,7 +306,7 @@ class _Walker:
         return (endless or gone) and not broken
 
     def try_(self, stmt: Try, number: int) -> bool:
-        self.flow.tried = self.flow.tried or bool(stmt.handlers)
+        self.flow.tried = self.flow.tried or bool(stmt.handlers) or any(isinstance(s, Return) for s in stmt.final)
         body = self.inner(stmt.body, (number, "body"), None, Frame("try", stmt, number))
         worked: tuple[Branch, ...] = ((number, "body"), (number, "else")) if stmt.orelse else ((number, "body"),)
         if stmt.orelse:

@@ -141,7 +141,7 @@ def _caught(flow: UnitFlow) -> list[Caught]:
             elif frame.kind == "handler" and isinstance(frame.node, Handler):
                 inner.setdefault(id(frame.node), []).append(event)
                 depth[id(frame.node)] = level
-    out = []
+    out = [_discarded(flow, block) for block in _discarding(flow)]
     for key, (handler, block) in blocks.items():
         events = inner.get(key, [])
         names = _derived(handler.name, events)
@@ -151,6 +151,28 @@ def _caught(flow: UnitFlow) -> list[Caught]:
         found.empty = not any(_does_something(s) for s in handler.body)
         out.append(found)
     return sorted(out, key=lambda c: c.start)
+
+
+def _discarding(flow: UnitFlow) -> list[Try]:
+    """The try statements whose `finally` always returns, which throws away whatever was raised."""
+    found: dict[int, Try] = {}
+    for event in flow.events:
+        if event.kind == "return":
+            for frame in event.frames[-1:]:
+                if frame.kind == "final" and isinstance(frame.node, Try) and any(isinstance(s, Return) for s in frame.node.final):
+                    found.setdefault(id(frame.node), frame.node)
+    return list(found.values())
+
+
+def _discarded(flow: UnitFlow, block: Try) -> Caught:
+    left = next(s for s in block.final if isinstance(s, Return))
+    found = Caught(left.start, left.end, (), frozenset(), "", block=block)
+    found.tried = [e for e in flow.events if any(f.kind == "try" and f.node is block for f in e.frames)]
+    found.inner = [e for e in flow.events if any(f.kind == "final" and f.node is block for f in e.frames)]
+    if not found.tried:  # a block without handlers is no frame of its own
+        found.tried = [e for e in flow.events if block.start <= e.start and e.end <= left.start and e not in found.inner]
+    found.ways = [Way("return", left.value, False, left.start)]
+    return found
 
 
 def rejected(flow: UnitFlow, comment: str, start: int, end: int) -> Caught:

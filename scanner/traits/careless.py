@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from flowaudit.scanner.facts import Assign, Body, Call, Const, Exit, Expr, If, Items, Name, Op, Return, Table, Text
+from flowaudit.scanner.facts import Assign, Attr, Body, Call, Const, Exit, Expr, If, Index, Items, Name, Op, Return, Table, Text
 from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.flow.uses import Use, inside, mentions, uses, walk
 from flowaudit.scanner.graph import Edge, FlowGraph
@@ -64,6 +64,8 @@ def _one(graph: FlowGraph, edge: Edge, event: Event, kind: str, loose: bool, dep
             return Careless(caller, event, "takes it for an empty list", sure)
         case "tested":
             return _quiet(graph, caller, event, None, kind, sure)
+        case "assigned" if isinstance(event.target, Attr | Index) and kind in {"nothing", "sentinel"}:
+            return None if _asked_later(caller, event) else Careless(caller, event, "stores it without a look", sure)
         case "assigned" if isinstance(event.target, Name):
             return _assigned(graph, caller, event, event.target.id, kind, loose, depth, seen, sure)
         case _:
@@ -89,6 +91,17 @@ def _assigned(
     if _written(caller, name, reads):
         return Careless(caller, event, "stores it without a look", sure)
     return None
+
+
+def _asked_later(caller: UnitRef, event: Event) -> bool:
+    """Whether the field in which an answer was stored is tested later in the unit."""
+    name = last_name(event.target) if isinstance(event.target, Attr) else ""
+    key = event.target.key.value if isinstance(event.target, Index) and isinstance(event.target.key, Const) else name
+    return any(
+        e.kind == "test" and e.order > event.order
+        and any((isinstance(p, Attr) and p.name == key) or (isinstance(p, Const) and p.value == key) for p in walk(e.node))  # type: ignore[arg-type]
+        for e in caller.flow.events
+    )  # fmt: skip
 
 
 def _written(caller: UnitRef, name: str, reads: list[Use]) -> bool:

@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from flowaudit.scanner.facts import Call, Expr, Location
+from flowaudit.scanner.facts import Attr, Call, Const, Expr, Location, Name
 from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.flow.failure import BROAD, Caught, caught, type_names
+from flowaudit.scanner.flow.uses import walk
 from flowaudit.scanner.graph import FlowGraph, Site
 from flowaudit.scanner.program import UnitRef, last_name
-from flowaudit.scanner.traits.retry import Policy, declared, in_unit, names_of
+from flowaudit.scanner.traits.retry import Policy, covered, declared, in_unit, names_of
 from flowaudit.scanner.traits.retry_jobs import job_policy
 from flowaudit.scanner.traits.retry_loops import Repeat, repeats_in
 from flowaudit.scanner.traits.spoken import words
@@ -19,6 +20,8 @@ from flowaudit.scanner.traits.spoken import words
 _LOCK = re.compile(r"^(?:try_?|get_?|is_?)?(?:lock|acquire|claim|mutex)|_lock$|lock_", re.IGNORECASE)
 _UNLOCK = re.compile(r"unlock|release|free_?lock", re.IGNORECASE)
 _STATUS = re.compile(r"status_?code|\.ok\b|raise_for|is_?success|successful|\bfailed\b|getStatusCode|is_?error", re.IGNORECASE)
+_REFUSAL = re.compile(r"Client|BadRequest|4\d\d|Status|Unauthori|HTTPError|HttpException|Response", re.IGNORECASE)
+"""Exceptions that may stand for a refusal, which no repetition heals."""
 _AGAIN = re.compile(r"retr|again|release|requeue|reschedul|enqueue", re.IGNORECASE)
 
 
@@ -40,7 +43,7 @@ def off_targets(graph: FlowGraph) -> Iterator[OffTarget]:
     for policy in declared(graph):
         if policy.kind == "decorator":
             yield from _caught_before(graph, policy.unit if policy.unit in policy.covers else policy.covers[0], policy)
-            found = _never_raised(graph, policy)
+            found = _never_raised(graph, policy) or _of_another_library(graph, policy, covered(graph, policy))
             if found is not None:
                 yield found
     seen: set[str] = set()
@@ -50,6 +53,11 @@ def off_targets(graph: FlowGraph) -> Iterator[OffTarget]:
             job = job_policy(graph, entry)
             if job is not None and job.kind == "task" and job.on:
                 yield from _caught_before(graph, entry.unit, job)
+                found = _of_another_library(graph, job, graph.sites_below(entry.unit))
+                if found is not None:
+                    yield found
+            if entry.kind != "schedule" and (job is not None or entry.failure == "redelivered"):
+                yield from _made_final(graph, entry.unit)
     for unit in graph.units():
         for repeat in repeats_in(graph, unit):
             found = _own_lock(graph, unit, repeat) if repeat.kind == "recursion" else _escapes(graph, unit, repeat)
@@ -83,6 +91,51 @@ def _caught_before(graph: FlowGraph, unit: UnitRef, policy: Policy) -> Iterator[
         what = next((k for k in kinds if k in names), kinds[0] if kinds else "everything")
         why = f"the retry waits for {' or '.join(dict.fromkeys(names))}, but this handler takes {what} first and does not raise it again"
         yield OffTarget(unit, unit.file.locate(handler.start, handler.end), why, policy.at, sites, True)
+
+
+def _of_another_library(graph: FlowGraph, policy: Policy, sites: list[Site]) -> OffTarget | None:
+    """A retry that waits for the exceptions of one HTTP library around calls of another, which never raises them."""
+    waited: dict[str, str] = {}
+    for where, expr in policy.on:
+        for part in walk(expr):
+            if isinstance(part, Name | Attr):
+                home = graph.catalog.module(where.language, graph.resolver.qualified(where, part))
+                if home is not None and home.kind == "retry-library":
+                    continue  # its own helper around the classes
+                if home is None:
+                    if isinstance(part, Attr) or part.id[:1].isupper():
+                        return None  # a class of the language or the program: it may be raised here
+                    continue
+                waited[home.id] = last_name(part)
+    clients = {s.known.entry.id: s for s in sites}
+    if not waited or not clients or any(s.known.entry.kind != "http-client" for s in sites) or waited.keys() & clients.keys():
+        return None
+    if any(graph.catalog.entries[name].kind != "http-client" for name in waited):
+        return None
+    site = next(iter(clients.values()))
+    name = next(iter(waited))
+    why = f"it waits for exceptions of {graph.catalog.entries[name].name}, and {site.name} is a call of {site.known.entry.name}, which raises its own"
+    return OffTarget(policy.unit, policy.at, why, policy.at, list(clients.values()), True)
+
+
+def _made_final(graph: FlowGraph, unit: UnitRef) -> Iterator[OffTarget]:
+    """A handler of any failure that turns it into one which the queue does not repeat."""
+    for handler in caught(unit.flow):
+        kinds = type_names(handler.types)
+        if not handler.broad or any(_REFUSAL.search(k) for k in kinds):
+            continue
+        sites = _reaching(graph, unit, handler.tried)
+        for event in handler.inner if sites and len(handler.ways) == 1 else ():
+            known = graph.resolver.known(unit, event) if event.kind == "call" else None
+            if known is not None and known.symbol.value == "final" and not _hands_back(event):
+                name = last_name(event.node.callee) if isinstance(event.node, Call) else ""
+                yield OffTarget(unit, unit.at(event), f"this handler turns every failure into {name}, which the queue does not repeat", unit.at(event), sites, True)
+                break
+
+
+def _hands_back(event: Event) -> bool:
+    """`Reject(requeue=True)`: the message comes again."""
+    return isinstance(event.node, Call) and any(a.name == "requeue" and isinstance(a.value, Const) and a.value.value is True for a in event.node.args)
 
 
 def _tries_again(handler: Caught) -> bool:

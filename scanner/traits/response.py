@@ -49,6 +49,7 @@ PARSED = frozenset(
 )
 _WAITS = ("blocking", "1.blocking")
 """Options of clients by which a caller says whether it waits for the answer."""
+_DECODES = frozenset({"json_decode", "loads", "parse"})
 _LOOKS = frozenset({"response", "http_response", "http_code"})
 """Keys under which an answer that is a table keeps its status. (In Python a key that is not there raises; elsewhere it is null.)"""
 _ASIDE = frozenset({"headers", "cookies"})
@@ -217,6 +218,8 @@ def _by_use(graph: FlowGraph, unit: UnitRef, event: Event, use: Use, name: str, 
             return _param(graph, unit, at, name, depth)
         if use.how in {"member", "index"} and use.member not in PARSED:
             return "is used without a look at its status"
+        if use.how in {"method", "member"} and at is not None and last_name(use.call.callee) in _DECODES:
+            return "is parsed and used without a look at its status" if _lost(graph, unit, at, depth + 1) else None
         return None
     if use.how in {"method", "member", "index"}:
         if use.member not in PARSED:
@@ -285,7 +288,7 @@ def _by_argument(graph: FlowGraph, unit: UnitRef, event: Event, outer: Call, dep
     at = unit.flow.call_event(outer)
     if at is not None and is_log(graph, unit, at):
         return "is only logged", unit, event
-    if last_name(outer.callee) in {"json_decode", "loads", "parse"} and at is not None and depth < MAX_DEPTH:
+    if last_name(outer.callee) in _DECODES and at is not None and depth < MAX_DEPTH:
         found = _lost(graph, unit, at, depth + 1)
         return ("is parsed and used without a look at its status", unit, event) if found else None
     return None

@@ -72,6 +72,23 @@ CASES: list[tuple[str, str, str, str, str]] = [
     ("swallowed-exception", "src/ship.php", "<?php\nfunction ship($order) { $r = wp_remote_post('https://courier.example.com/labels', ['body' => []]); $d = json_decode(wp_remote_retrieve_body($r), true); @ update_post_meta($order, '_label', $d['url']); }\nadd_action('woocommerce_order_status_completed', 'ship');\n", "", "if (empty($d['url'])) { throw new Exception('no label'); }"),
     # a promise that nobody awaits
     ("swallowed-exception", "src/ship.ts", "import axios from 'axios';\nexport async function ship(order) { @ axios.post('https://courier.example.com/labels', order, { timeout: 500 }); order.status = 'shipped'; await order.save(); }\n", "", "await"),
+    # a failure that `finally` throws away
+    ("swallowed-exception", "shop/tasks.py", TASK + "@shared_task\ndef export(order):\n    try:\n        " + PY_POST + ".raise_for_status()\n    finally:\n        @\n", "return True", "order.tried = True"),
+    ("swallowed-exception", "src/pay.ts", "import axios from 'axios';\nexport async function pay(order) { try { await axios.post('https://pay.example.com/charges', order, { timeout: 500 }); } finally { @ } }\n", "return { success: true };", "order.tried = true;"),
+    # an empty answer that is stored without a look
+    ("swallowed-exception", "shop/tasks.py", TASK + "def label(order):\n    try:\n        return " + PY_POST + ".json()\n    except requests.RequestException:\n        @\n@shared_task\ndef ship(order):\n    order.label = label(order)\n    order.status = 'shipped'\n    order.save()\n".replace("@shared", "%shared"), "return None", "raise"),
+    ("swallowed-exception", "src/worker.ts", "import axios from 'axios';\nimport { Worker } from 'bullmq';\nasync function label(o) { try { return (await axios.post('https://courier.example.com/labels', o, { timeout: 5000 })).data; } catch (e) { console.error(e); @ } }\nnew Worker('ship', async (job) => { const order = job.data; order.label = await label(order); await db.orders.updateOne({ id: order.id }, { status: 'shipped' }); }, {});\n", "return null;", "throw e;"),
+    # a decoded answer that nobody looks at
+    ("swallowed-exception", "src/Erp.php", GUZZLE.replace("{ @ }", "{ $r = $this->c->post('https://courier.example.com/labels', ['timeout' => 5, 'http_errors' => @]); $d = json_decode((string) $r->getBody(), true); $o->label = $d['url']; $o->status = 'shipped'; $o->save(); }"), "false", "true"),
+    # a job without a cap
+    ("unsafe-retry", "shop/tasks.py", TASK + "@shared_task(autoretry_for=(Exception,), retry_backoff=True, max_retries=@)\ndef stock(order):\n    requests.get('https://erp.example.com/stock', timeout=5).raise_for_status()\n", "None", "5"),
+    ("unsafe-retry", "app/Jobs/Export.php", JOB.replace("@FIELDS", "public $tries = @; public $backoff = 60;").replace("{ @ } }", "{ Http::timeout(5)->get('https://erp.example.com/stock')->throw(); } }"), "0", "5"),
+    # a retry of another library's exceptions
+    ("missing-retry", "shop/tasks.py", "import httpx\nimport requests\nfrom celery import shared_task\n@shared_task(autoretry_for=(@,), retry_backoff=True)\ndef export(order):\n    httpx.post('https://erp.example.com/orders', json=order, timeout=5).raise_for_status()\n", "requests.RequestException", "httpx.HTTPError"),
+    ("missing-retry", "shop/erp.py", "import httpx, requests\nfrom tenacity import retry, stop_after_attempt, wait_fixed, retry_if_exception_type\n%retry(stop=stop_after_attempt(3), wait=wait_fixed(2), retry=retry_if_exception_type(@))\ndef push(order):\n    httpx.post('https://erp.example.com/orders', json=order, timeout=5).raise_for_status()\n", "requests.ConnectionError", "httpx.TransportError"),
+    # a failure that the queue does not repeat
+    ("missing-retry", "src/worker.ts", WORKER.replace("{ Worker }", "{ Worker, UnrecoverableError }").replace("@", "try { " + JS_POST + " } catch (e) { @ }"), "throw new UnrecoverableError('failed');", "throw e;"),
+    ("missing-retry", "shop/tasks.py", TASK + "from celery.exceptions import Reject\n@shared_task(autoretry_for=(Exception,), retry_backoff=True)\ndef export(order):\n    try:\n        " + PY_POST + ".raise_for_status()\n    except requests.ConnectionError as e:\n        raise @\n", "Reject(e, requeue=False)", "Reject(e, requeue=True)"),
     # waits for ever
     ("missing-timeout", "src/Erp.php", "<?php\nfunction push() { $ch = curl_init('https://erp.example.com/orders'); curl_setopt($ch, CURLOPT_POST, 1); curl_setopt($ch, @, 3); return curl_exec($ch); }\n", "CURLOPT_CONNECTTIMEOUT", "CURLOPT_TIMEOUT"),
     ("missing-timeout", "src/erp.ts", "import axios from 'axios';\nexport const push = (o) => axios.post('https://erp.example.com/orders', o@);\n", "", ", { signal: AbortSignal.timeout(5000) }"),
@@ -83,7 +100,7 @@ CASES: list[tuple[str, str, str, str, str]] = [
 def code_of(case: tuple[str, str, str, str, str], part: str) -> dict[str, str]:
     """The repository of a case with `part` at its `@`; `%` stands for Python's own `@`."""
     text = case[2].replace("@shared_task", "%shared_task").replace("@app", "%app").replace("@", part, 1)
-    return {case[1]: text.replace("%shared_task", "@shared_task").replace("%app", "@app").replace("a%b.c", "a@b.c")}
+    return {case[1]: text.replace("%shared_task", "@shared_task").replace("%retry", "@retry").replace("%app", "@app").replace("a%b.c", "a@b.c")}
 
 
 @pytest.mark.parametrize("case", CASES, ids=[f"{c[0]}-{i}-{c[1].rpartition('.')[2]}" for i, c in enumerate(CASES)])
