@@ -117,9 +117,11 @@ def _call(graph: FlowGraph, unit: UnitRef, caught: Caught, event: Event, depth: 
     """ "log", "ack", "" (nothing to do with the failure), or what the call does with it."""
     call = event.node
     assert isinstance(call, Call)
+    known = graph.resolver.known(unit, event)
+    if known is not None and known.symbol.role == "log" and known.symbol.record:
+        return "recorded"  # a note that is kept with the record, where people look at it
     if is_log(graph, unit, event):
         return "log"
-    known = graph.resolver.known(unit, event)
     name = last_name(call.callee)
     if name in _THROWS or (known is not None and known.symbol.failure == "raises" and known.symbol.role == "pure"):
         return "raised"

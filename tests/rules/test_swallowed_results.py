@@ -179,3 +179,15 @@ ROWS = "from django.db import models\nclass SyncRow(models.Model):\n    pass\nde
 @pytest.mark.parametrize(("code", "fires"), [(ROWS, False), ("import logging\nlog = logging.getLogger('x')\ndef store(text):\n    return log.error(text)\ndef note(text):\n    return store(text)\n", True)])
 def test_a_helper_that_answers_what_another_one_keeps(code: str, fires: bool) -> None:
     assert bool([f for f in audit(RULE, {**KEPT, "shop/log.py": code}) if f.confidence != "low"]) is fires
+
+
+NOTE = (
+    "<?php\nadd_action('woocommerce_order_status_completed', 'capture');\nfunction capture($id) {\n  $order = wc_get_order($id);\n  try {\n    wp_remote_post('https://pay.example.com/captures', ['body' => [$id]]);\n"
+    "    throw_if_refused();\n  } catch (Exception $e) {\n    @;\n  }\n  $order->update_status('captured');\n}\n"
+)
+
+
+@pytest.mark.parametrize(("line", "fires"), [("$order->add_order_note('The capture failed')", False), ("error_log('The capture failed')", True)])
+def test_a_note_kept_with_the_order(line: str, fires: bool) -> None:
+    hits = [f for f in audit(RULE, {"src/capture.php": NOTE.replace("@", line)}) if f.id == RULE and f.confidence != "low"]
+    assert bool(hits) is fires
