@@ -46,7 +46,7 @@ def _entries(report: Report) -> list[str]:
     names = {item.id: item.name for item in report.systems}
     rows = [
         (
-            WORDS.get(g.kind, text(g.kind)), text(g.folder), str(g.count), text(", ".join(cut(plain(n), 50) for n in g.names)) + (" ..." if g.count > 3 else ""),
+            WORDS.get(g.kind, text(g.kind)), text(g.folder), str(g.count), _such(g.names) + (" ..." if g.count > 3 else ""),
             text(", ".join(names.get(s, s) for s in g.systems[:5])),
         )
         for g in groups[:ROWS]
@@ -57,6 +57,10 @@ def _entries(report: Report) -> list[str]:
     parts.append(table(("Kind", "Folder", ">Number", "Such as", "Reaches"), rows))
     parts.append(f"{len(groups) - ROWS} more groups stand in findings.json." if len(groups) > ROWS else "")
     return parts
+
+
+def _such(names: tuple[str, ...]) -> str:
+    return text(", ".join(dict.fromkeys(cut(plain(name), 50) for name in names)))
 
 
 def _schedules(report: Report) -> list[str]:

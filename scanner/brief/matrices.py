@@ -31,9 +31,10 @@ def matrices(report: Report) -> list[str]:
 
 def _translation(item: StatusTable) -> str:
     whose = f"{text(item.system)} {text(item.object)}".strip() if item.vocabularies else "vocabulary not known"
-    head = f"**{text(cut(plain(item.name), 80)) or 'A translation'}** ({whose}; {place(item.at)})"
+    name = plain(item.name)
+    head = f"**{text(cut(name, 80)) if name and name != plain('<0>') else 'A translation'}** ({whose}; {place(item.at)})"
     rows = [
-        (text(cut(cell.value, 60)), text(cut(plain(cell.own), 80)) or "nothing", _MARKS.get(cell.mark, "handled"), text(cut(cell.meaning, 60)))
+        (text(cut(cell.value, 60)), text(cut(plain(cell.own), 80)), _MARKS.get(cell.mark, "handled"), text(cut(cell.meaning, 60)))
         for cell in item.cells[:CELLS]
     ]
     rows.append(("any other value", text(cut(plain(item.default), 80)) or "not known", "", ""))
