@@ -308,8 +308,10 @@ def expand(name: str) -> list[str]:
 class Catalog:
     """The loaded catalogue with its indexes."""
 
-    def __init__(self, entries: Iterable[Entry]) -> None:
+    def __init__(self, entries: Iterable[Entry], spoken: frozenset[str] | None = None) -> None:
+        """`spoken` are the languages whose names are indexed, when not all of them are asked for."""
         self.entries: dict[str, Entry] = {}
+        self._spoken = spoken
         self._symbols: dict[str, dict[str, Known]] = {}
         self._dynamic: dict[str, set[str]] = {}
         self._more: dict[str, dict[str, list[Known]]] = {}
@@ -329,7 +331,9 @@ class Catalog:
     def _index(self, entry: Entry) -> None:
         languages = {entry.language} if entry.language else set(LOWERED)
         languages |= {"typescript"} if "javascript" in languages else set()
-        for symbol in entry.symbols:
+        if self._spoken is not None:
+            languages &= self._spoken
+        for symbol in entry.symbols if languages else ():
             if symbol.role not in ROLES:
                 raise CatalogError(
                     f"catalogue entry {entry.id}: role {symbol.role!r} of symbol {symbol.name!r} is not one of {', '.join(sorted(ROLES))}"

@@ -333,26 +333,27 @@ def _compare(on: Run, snapshot: Snapshot, past: World, present: World, differenc
     verdict.left = found.left
     modules, verdict.failed = engine.rules()
     asked = engine.chosen(modules, on.config)
-    catalog = engine.catalog_of(on.config, on.store, on.stamp)
+    spoken = frozenset(snapshot.languages) | {facts.language for facts in present.values() if facts is not None} | {"shell"}
+    catalog = engine.catalog_of(on.config, on.store, on.stamp, spoken)
     least = CONFIDENCES.index(on.config.min_confidence)
 
     def visible(findings: list[Finding]) -> dict[str, Finding]:
         prints = baseline.fingerprints(findings)
         return {p: f for p, f in zip(prints, findings, strict=True) if CONFIDENCES.index(f.confidence) >= least}
 
-    def findings(state: World, after: bool) -> tuple[PartialGraph, list[Finding]]:
+    def findings(state: World, after: bool, families: Sequence[engine.RuleModule]) -> tuple[PartialGraph, list[Finding]]:
         graph = graph_of(on, snapshot, state, catalog)
         judge(graph, differences, found, after)
-        return graph, engine.check(graph, asked, graph.view, verdict.failed)
+        return graph, engine.check(graph, families, graph.view, verdict.failed)
 
-    graph, made = findings(present, True)
+    graph, made = findings(present, True, asked)
     verdict.judged = sorted(graph.view)
     new = visible(made)
     if not fresh:
         known = {k.fingerprint for k in snapshot.findings if CONFIDENCES.index(k.confidence) >= least}
         new = {p: f for p, f in new.items() if p not in known}
     if new:
-        _, earlier = findings(past, False)
+        _, earlier = findings(past, False, [item for item in asked if any(f.rule == item.rule.id for f in new.values())])
         known = set(visible(earlier))
         new = {p: f for p, f in new.items() if p not in known}
     _rank(on, graph, modules, new, verdict)

@@ -211,8 +211,8 @@ def _kept(data: bytes | None) -> Report | None:
         return None
 
 
-def catalog_of(config: Config, store: Cache, stamp: str) -> Catalog:
-    """The catalogue with the configuration's own systems."""
+def catalog_of(config: Config, store: Cache, stamp: str, languages: frozenset[str] | None = None) -> Catalog:
+    """The catalogue with the configuration's own systems, for some languages alone if they are named."""
     entries = {entry.id: entry for entry in _entries(store, stamp)}
     for item in config.systems:
         name = re.sub(r"[^a-z0-9]+", "-", item.name.lower()).strip("-") or "system"
@@ -220,7 +220,7 @@ def catalog_of(config: Config, store: Cache, stamp: str) -> Catalog:
             id=name, kind="system", name=item.name, system_kind=item.kind, stage=item.stage, hosts=item.hosts, hosts_verified=item.hosts,
             settings=item.settings, source="configuration",
         )  # fmt: skip
-    return Catalog(entries.values())
+    return Catalog(entries.values(), languages)
 
 
 def _entries(store: Cache, stamp: str) -> Iterable[Entry]:

@@ -16,7 +16,7 @@ import msgspec
 from flowaudit.scanner.facts import Assign, FileFacts, Name, Unit
 from flowaudit.scanner.snapshot import Snapshot
 
-MAX_JUDGED = 150
+MAX_JUDGED = 80
 """Units that are judged beside the changed ones."""
 MAX_AGAIN = 100
 """Unchanged units whose calls are resolved anew."""

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from flowaudit.scanner.catalog import Known
 from flowaudit.scanner.graph import Edge, EntryPoint, FlowGraph
 from flowaudit.scanner.mentions import words_of_class, words_of_file
-from flowaudit.scanner.program import Program, holds_facts, import_roots
+from flowaudit.scanner.program import Program, UnitRef, holds_facts, import_roots
 from flowaudit.scanner.snapshot import CERTAINTIES, KINDS, MAGIC, NONE, Columns, Kept, StoredEntry, StoredSite, Tree
 
 MAX_FILES = 12
@@ -38,10 +39,12 @@ def pack(graph: FlowGraph, tree: Tree, findings: Sequence[Kept], packages: dict[
     entries = tuple(_entry(entry, numbers, number, knowns) for entry in graph.entries)
     sites = tuple(_site(graph, numbers, knowns))
     schedules = tuple((number[file.path], file.facts.index(fact)) for file, fact in graph.schedules)
+    known_calls = _known_calls(graph, units, knowns)
     parts: dict[str, object] = {
         "paths": paths, "tree": tree, "languages": [program.files[p].language for p in paths], "units": [[u.unit.name for u in several] for several in units],
         "classes": [[c.name for c in program.files[p].classes] for p in paths], "edges": edges, "entries": entries, "sites": sites, "knowns": list(knowns),
-        "words": words, "class_words": class_words, "imports": _imports(program, paths), "services": {n: numbers[u.key] for n, u in program.services.items()},
+        "known_calls": known_calls, "words": words,
+        "class_words": class_words, "imports": _imports(program, paths), "services": {n: numbers[u.key] for n, u in program.services.items()},
         "methods": {name: found for name, several in program.methods.items() if (found := [numbers[u.key] for u in several if "abstract" not in u.unit.traits])},
         "php": {name: cls.key for name, cls in program.php.items()}, "php_functions": {name: numbers[u.key] for name, u in program.php_functions.items()},
         "handlers": {key: [numbers[u.key] for u in several] for key, several in graph.handlers.items()},
@@ -72,10 +75,23 @@ def _columns(graph: FlowGraph, numbers: dict[str, int], knowns: dict[tuple[str, 
     return Columns(wide[0], wide[1], wide[2], bytes(kinds), wide[3], wide[4], wide[5], wide[6])
 
 
+def _known_calls(graph: FlowGraph, units: Sequence[Sequence[UnitRef]], knowns: dict[tuple[str, int], int]) -> tuple[bytes, bytes, bytes]:
+    first, orders, numbers = array("I", [0]), array("I"), array("I")
+    for unit in (unit for several in units for unit in several):
+        for event, known in graph.resolver.known_in(unit):
+            if known.entry.id in graph.catalog.entries:  # not what a client's own rule states
+                orders.append(event.order)
+                numbers.append(_number(known, knowns))
+        first.append(len(orders))
+    return first.tobytes(), orders.tobytes(), numbers.tobytes()
+
+
+def _number(known: Known, knowns: dict[tuple[str, int], int]) -> int:
+    return knowns.setdefault((known.entry.id, _place(known.symbol, known.entry.symbols)), len(knowns))
+
+
 def _known(of: Edge | EntryPoint, knowns: dict[tuple[str, int], int]) -> int:
-    if of.known is None:
-        return NONE
-    return knowns.setdefault((of.known.entry.id, _place(of.known.symbol, of.known.entry.symbols)), len(knowns))
+    return NONE if of.known is None else _number(of.known, knowns)
 
 
 def _place(symbol: object, symbols: Sequence[object]) -> int:
@@ -100,7 +116,7 @@ def _schedule_place(entry: EntryPoint, files: dict[str, int]) -> tuple[int, ...]
 def _site(graph: FlowGraph, numbers: dict[str, int], knowns: dict[tuple[str, int], int]) -> Iterable[StoredSite]:
     for site in graph.sites:
         behind = site.unit.flow.events[site.event.order - 1] is not site.event
-        known = knowns.setdefault((site.known.entry.id, _place(site.known.symbol, site.known.entry.symbols)), len(knowns))
+        known = _number(site.known, knowns)
         yield StoredSite(
             numbers[site.unit.key], site.event.order, behind, known, site.name, site.effect, site.system, site.stage, site.url, site.certainty
         )  # fmt: skip

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from flowaudit.scanner import handed, link, messages, wired
+from flowaudit.scanner.calls import Calls
 from flowaudit.scanner.catalog import Catalog, Known
 from flowaudit.scanner.facts import Binding, Call, Expr, FileFacts, Location, Schedule
 from flowaudit.scanner.flow.events import Event
@@ -87,6 +88,29 @@ class LateSite(Site):
         raise AttributeError(name)
 
 
+class StoredCalls(Calls):
+    """What calls are known to be, for units that are not linked anew out of the snapshot."""
+
+    def __init__(self, graph: PartialGraph) -> None:
+        super().__init__(graph.resolver)
+        self.graph = graph
+        self._stored: dict[str, dict[int, Known] | None] = {}
+
+    def _of(self, where: UnitRef) -> dict[int, Known] | None:
+        """Order of an event -> what is known of it; None when the unit is linked anew."""
+        if where.key not in self._stored:
+            self._stored[where.key] = self.graph.known_calls(where)
+        return self._stored[where.key]
+
+    def known(self, where: UnitRef, event: Event) -> Known | None:
+        """The catalogue's word on a call."""
+        stored = self._of(where)
+        events = where.flow.events
+        if stored is None or event.order > len(events) or events[event.order - 1] is not event:
+            return super().known(where, event)
+        return stored.get(event.order)
+
+
 class _Edges(dict[str, list[Edge]]):
     """Key of a unit -> its edges, out of the snapshot when first asked for."""
 
@@ -115,11 +139,15 @@ class PartialGraph(FlowGraph):
         super().__init__(program, Resolver(program, catalog), catalog, frozenset(program.known), dict(settings))
         self.lazy = program
         self.snapshot: Snapshot = program.snapshot
+        self.again: frozenset[str] = frozenset()
+        self._settled = False
+        self.resolver.calls = StoredCalls(self)
         self.changes = {t.path: t for t in changes}
         self.out = _Edges(self._out)
         self.into = _Edges(self._into)
         self.versions = {(language, package): version for language, package, version in self.snapshot.versions}
         self._made: dict[int, StoredEdge | None] = {}
+        self._knowns: dict[int, Known] = {}
         self._stored_sites = _by_unit(self.snapshot)
         self._fresh: dict[str, list[Site]] = {}
         self._subjects: frozenset[str] | None = None
@@ -127,6 +155,7 @@ class PartialGraph(FlowGraph):
         program.tails = self._tails
         self.again = frozenset((*self._own(), *(u.key for n in again if (u := self.unit(n)) is not None), *self.users(names)))
         """Keys of the units that are linked anew."""
+        self._settled = True
         self._stale = frozenset(n for key in self.again if (n := self.number(key)) is not None)
         self._link()
 
@@ -243,9 +272,20 @@ class PartialGraph(FlowGraph):
     def _known(self, number: int) -> Known | None:
         if number == NONE:
             return None
-        entry_id, place = self.snapshot.knowns[number]
-        entry = self.catalog.entries[entry_id]
-        return Known(entry.symbols[place], entry)
+        found = self._knowns.get(number)
+        if found is None:
+            entry_id, place = self.snapshot.knowns[number]
+            entry = self.catalog.entries[entry_id]
+            self._knowns[number] = found = Known(entry.symbols[place], entry)
+        return found
+
+    def known_calls(self, unit: UnitRef) -> dict[int, Known] | None:
+        """What the snapshot knows of the calls of a unit, by the order of their events; None when the unit is linked anew."""
+        number = self.number(unit.key) if self._settled and unit.key not in self.again else None
+        if number is None:
+            return None
+        begin, orders, numbers = self.snapshot.known_calls
+        return {orders[at]: known for at in range(begin[number], begin[number + 1]) if (known := self._known(numbers[at])) is not None}
 
     def unit(self, number: int) -> UnitRef | None:
         """The unit of a number as it is now; None when it is gone."""

@@ -174,6 +174,12 @@ class Snapshot:
         return out, heads, tails, memoryview(columns.kinds), events, knowns, into, order
 
     @cached_property
+    def known_calls(self) -> tuple[memoryview, memoryview, memoryview]:
+        """Where each unit's calls begin of which the catalogue knows something; the orders of their events; what is known (see `knowns`)."""
+        first, orders, numbers = self._part("known_calls", tuple[bytes, bytes, bytes])
+        return memoryview(first).cast("I"), memoryview(orders).cast("I"), memoryview(numbers).cast("I")
+
+    @cached_property
     def entries(self) -> tuple[StoredEntry, ...]:
         """The entry points in order."""
         found: tuple[StoredEntry, ...] = self._part("entries", tuple[StoredEntry, ...])

@@ -176,8 +176,7 @@ def test_an_index_taken_after_the_change_still_tells_what_it_brought_in(make_rep
     assert kept is not None
     verdict = changes.brought_in(run, kept, ["pay.py"], lambda _: {"pay.py": before})
     assert verdict is not None
-    assert [r.finding.id for r in verdict.new] == ["missing-timeout", "unlogged-call"][: len(verdict.new)]
-    assert verdict.new
+    assert "missing-timeout" in {r.finding.id for r in verdict.new}
 
 
 def test_new_and_deleted_files_count(make_repo: Make, on: Callable[[Path], changes.Run]) -> None:
