@@ -289,9 +289,10 @@ class LazyProgram(Program):
         found = self._names.get(path)
         if found is None:
             own = self.changed.get(path)
-            names: Iterable[str] = self.snapshot.units[self.snapshot.number[path]]
             if own is not None:
-                names = dict.fromkeys(u.name for u in sorted(own.units, key=lambda u: (len(u.name), u.name)))
+                names: Iterable[str] = dict.fromkeys(u.name for u in sorted(own.units, key=lambda u: (len(u.name), u.name)))
+            else:
+                names = self.snapshot.units[self.snapshot.number[path]]
             self._names[path] = found = {name: at for at, name in enumerate(names)}
         return found
 
