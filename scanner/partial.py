@@ -10,82 +10,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
-import msgspec
-
 from flowaudit.scanner import handed, link, messages, wired
 from flowaudit.scanner.calls import Calls
 from flowaudit.scanner.catalog import Catalog, Known
-from flowaudit.scanner.facts import Binding, Call, Expr, FileFacts, Location, Schedule
+from flowaudit.scanner.facts import Binding, FileFacts, Location, Schedule
 from flowaudit.scanner.flow.events import Event
-from flowaudit.scanner.graph import CLASSES, EXPOSURE, Certainty, Edge, EntryPoint, FlowGraph, Reach, Site
+from flowaudit.scanner.graph import CLASSES, EXPOSURE, Edge, EntryPoint, FlowGraph, Reach, Site
 from flowaudit.scanner.impact import MAX_WORD, Touched
 from flowaudit.scanner.lazy import LazyProgram
 from flowaudit.scanner.mentions import unit_words
 from flowaudit.scanner.program import UnitRef, base_names
 from flowaudit.scanner.resolve import Resolver
-from flowaudit.scanner.snapshot import CERTAINTIES, KINDS, NONE, Snapshot, StoredEntry, StoredSite, schedule_of
-from flowaudit.scanner.starts import behind
-
-_OPTIONS = msgspec.msgpack.Decoder(dict[str, Expr])
-
-
-class StoredEdge(Edge):
-    """An edge whose event is looked up when it is asked for."""
-
-    __slots__ = ("order",)
-
-    def __init__(self, kind: str, tail: UnitRef, head: UnitRef, certainty: Certainty, known: Known | None, order: int) -> None:
-        self.kind, self.tail, self.head, self.certainty, self.known = kind, tail, head, certainty, known
-        self.order = order
-        if order == NONE:
-            self.event = None
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "event":
-            self.event = self.tail.flow.events[self.order - 1]
-            return self.event
-        raise AttributeError(name)
-
-
-class LateEntry(EntryPoint):
-    """An entry point whose options and schedule are read when they are asked for."""
-
-    __slots__ = ("_graph", "_stored")
-
-    def __init__(self, graph: PartialGraph, stored: StoredEntry, unit: UnitRef, at: Location, known: Known | None) -> None:
-        self.kind, self.name, self.unit, self.at, self.platform = stored.kind, stored.name, unit, at, stored.platform
-        self.repeat, self.background, self.failure, self.known = stored.repeat, stored.background, stored.failure, known
-        self._graph, self._stored = graph, stored
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "options":
-            self.options = _OPTIONS.decode(self._stored.options)
-            return self.options
-        if name == "schedule":
-            place = self._stored.schedule
-            file = self._graph.program.files.get(self._graph.snapshot.paths[place[0]]) if place else None
-            self.schedule = schedule_of(file, place[1], place[2]) if file is not None else None
-            return self.schedule
-        raise AttributeError(name)
-
-
-class LateSite(Site):
-    """An integration call whose event is looked up when it is asked for."""
-
-    __slots__ = ("_stored",)
-
-    def __init__(self, stored: StoredSite, unit: UnitRef, known: Known) -> None:
-        self.unit, self.known, self.name, self.effect, self.system = unit, known, stored.name, stored.effect, stored.system
-        self.stage, self.url, self.certainty = stored.stage, stored.url, stored.certainty  # type: ignore[assignment]
-        self._stored = stored
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "event":
-            event = self.unit.flow.events[self._stored.order - 1]
-            inner = behind(event.node) if self._stored.hidden and isinstance(event.node, Call) else None
-            self.event = link.hidden(event, inner) if inner is not None else event
-            return self.event
-        raise AttributeError(name)
+from flowaudit.scanner.snapshot import CERTAINTIES, KINDS, NONE, Snapshot, StoredSite
+from flowaudit.scanner.stored import LateEntry, LateSite, StoredEdge
 
 
 class StoredCalls(Calls):
@@ -303,7 +240,7 @@ class PartialGraph(FlowGraph):
             elif self._holder(stored.at) in self._stale:
                 at = None
             if unit is not None and at is not None:
-                yield LateEntry(self, stored, unit, at, self._known(stored.known))
+                yield LateEntry(self.lazy, stored, unit, at, self._known(stored.known))
 
     def _holder(self, at: Location) -> int | None:
         """The number of the innermost stored unit around a place, where some unit of its file is linked anew."""
