@@ -359,9 +359,9 @@ def _is_catch(edge: Edge) -> bool:
 
 # ---- secrets -----------------------------------------------------------------------------------------------------------------------
 def _secrets(graph: FlowGraph, unit: UnitRef) -> Iterator[Finding]:
-    for event in unit.flow.calls:
+    for event, known in graph.resolver.known_in(unit):
         call = event.node
-        if not isinstance(call, Call) or not logs(graph, unit, event) or last_name(call.callee) in {"print", "write", "writeln", "echo"}:
+        if known.symbol.role != "log" or not isinstance(call, Call) or last_name(call.callee) in {"print", "write", "writeln", "echo"}:
             continue
         name = next((s for a in call.args if not isinstance(a.value, Const) and (s := secret_in(a.value))), "")
         if name:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import networkx as nx
 
 Certainty = Literal["sure", "likely", "guessed"]
-_BEST = {"sure": 0, "likely": 1, "guessed": 2}
+_WEAKER: dict[Certainty, tuple[Certainty, ...]] = {"sure": ("likely", "guessed"), "likely": ("guessed",), "guessed": ()}
 
 
 @dataclass(slots=True, eq=False)
@@ -176,11 +176,13 @@ class FlowGraph:
 
     def callees(self, unit: UnitRef, weakest: Certainty = "likely") -> list[Edge]:
         """Edges out of a unit, at least as certain as `weakest`."""
-        return [e for e in self.out.get(unit.key, ()) if _BEST[e.certainty] <= _BEST[weakest]]
+        weak = _WEAKER[weakest]
+        return [e for e in self.out.get(unit.key, ()) if e.certainty not in weak]
 
     def callers(self, unit: UnitRef, weakest: Certainty = "likely") -> list[Edge]:
         """Edges into a unit."""
-        return [e for e in self.into.get(unit.key, ()) if _BEST[e.certainty] <= _BEST[weakest]]
+        weak = _WEAKER[weakest]
+        return [e for e in self.into.get(unit.key, ()) if e.certainty not in weak]
 
     def enqueues(self, unit: UnitRef) -> bool:
         """Whether a unit puts anything into a queue that the program's own units take out."""

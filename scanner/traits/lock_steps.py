@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from flowaudit.scanner.facts import Attr, Await, Call, Const, Eval, Expr, If, Name, Op, Return, Stmt, Text
 from flowaudit.scanner.graph import FlowGraph
@@ -34,8 +35,13 @@ class Steps:
 def lock_steps(graph: FlowGraph) -> Iterator[Steps]:
     """All such places of judged code."""
     for unit in graph.units():
-        if unit.language != "shell" and any(_asks(e.node) for e in unit.flow.calls):
+        if unit.language != "shell" and any(_asks(e.node) for name, events in unit.flow.by_name.items() if _may_ask(name) for e in events):
             yield from _body(unit, unit.unit.body)
+
+
+@lru_cache(maxsize=16384)
+def _may_ask(name: str) -> bool:
+    return _ASK.match(name) is not None
 
 
 def _asks(node: object) -> bool:

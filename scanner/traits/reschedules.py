@@ -44,7 +44,7 @@ class Put:
 def unasked(graph: FlowGraph) -> Iterator[Put]:
     """Puts with a fixed hook and no arguments of their own, where neither the function nor any caller asks whether one is pending."""
     for unit in graph.units():
-        for event in unit.flow.calls:
+        for event in unit.flow.named(name for name in unit.flow.by_name if name.lstrip("\\") in _PUTS):
             call = event.node
             name = last_name(call.callee).lstrip("\\") if isinstance(call, Call) else ""
             if name not in _PUTS or not isinstance(call, Call):
