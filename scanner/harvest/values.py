@@ -1,12 +1,14 @@
 """Reading lowered code: walking Bodies, constants, keyword arguments, durations, and what a name at module level stands for."""
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 
-from flowaudit.scanner.facts import UNKNOWN_VALUE, Assign, Attr, Call, Const, Expr, FileFacts, Index, Items, Name, Op, Scalar, Table, Text
+from flowaudit.scanner.facts import UNKNOWN_VALUE, Assign, Attr, Call, Closure, Const, Expr, FileFacts, Index, Items, Name, Op, Scalar, Table, Text
 
 _UNITS = {"weeks": 604800, "days": 86400, "hours": 3600, "minutes": 60, "seconds": 1, "milliseconds": 0.001, "microseconds": 1e-6}
 _DELTA_ORDER = ("days", "seconds", "microseconds", "milliseconds", "minutes", "hours", "weeks")
@@ -21,7 +23,18 @@ def walk(node: Any) -> Iterator[Any]:
             todo.extend(at[::-1])
         elif isinstance(at, msgspec.Struct):
             yield at
-            todo.extend([value for field in at.__struct_fields__[::-1] if isinstance(value := getattr(at, field), (tuple, msgspec.Struct))])
+            if at.__class__ not in _LEAVES:
+                todo.extend([value for value in _fields(at.__class__)(at) if isinstance(value, (tuple, msgspec.Struct))])
+
+
+_LEAVES: frozenset[type] = frozenset({Name, Const, Closure})
+
+
+@lru_cache(maxsize=256)
+def _fields(kind: type[msgspec.Struct]) -> Callable[[Any], tuple[Any, ...]]:
+    """What answers the fields of a kind of node, the last one first, in one step."""
+    first, *others = [field for field in kind.__struct_fields__[::-1] if field != "start"]
+    return attrgetter(first, *others) if others else lambda at: (getattr(at, first),)
 
 
 class Reader:
