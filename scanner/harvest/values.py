@@ -8,7 +8,23 @@ from typing import Any
 
 import msgspec
 
-from flowaudit.scanner.facts import UNKNOWN_VALUE, Assign, Attr, Call, Closure, Const, Expr, FileFacts, Index, Items, Name, Op, Scalar, Table, Text
+from flowaudit.scanner.facts import (
+    UNKNOWN_VALUE,
+    Assign,
+    Attr,
+    Call,
+    Closure,
+    Const,
+    Expr,
+    FileFacts,
+    Index,
+    Items,
+    Name,
+    Op,
+    Scalar,
+    Table,
+    Text,
+)
 
 _UNITS = {"weeks": 604800, "days": 86400, "hours": 3600, "minutes": 60, "seconds": 1, "milliseconds": 0.001, "microseconds": 1e-6}
 _DELTA_ORDER = ("days", "seconds", "microseconds", "milliseconds", "minutes", "hours", "weeks")
