@@ -16,7 +16,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from importlib.resources import files
 from typing import Literal
 
 import msgspec
@@ -456,6 +455,8 @@ class Catalog:
 @lru_cache(maxsize=1)
 def load() -> Catalog:
     """The built-in catalogue. Raises CatalogError on the first bad file."""
+    from importlib.resources import files  # slow to import, and mostly the kept catalogue is read
+
     from flowaudit.scanner.cache import folder
     from flowaudit.scanner.catalog_files import entries, walk
 

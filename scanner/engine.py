@@ -24,7 +24,6 @@ from flowaudit.scanner import baseline, extract, own_rules, sources
 from flowaudit.scanner import catalog as catalogue
 from flowaudit.scanner.cache import Cache, folder
 from flowaudit.scanner.catalog import Catalog, Entry
-from flowaudit.scanner.closeup import closeups
 from flowaudit.scanner.config import Config, ConfigError
 from flowaudit.scanner.extract import Corpus
 from flowaudit.scanner.own_rules import OwnRule
@@ -363,6 +362,8 @@ def _patched(findings: list[Finding], least: int, text: Callable[[str], str], fa
 
 
 def _closeups(findings: Sequence[Ranked], work: Sequence[WorkItem], corpus: Corpus, text: Callable[[str], str], failed: list[str]) -> tuple[Closeup, ...]:
+    from flowaudit.scanner.closeup import closeups
+
     try:
         return closeups(findings, work, corpus.files, text, corpus.tests)
     except Exception as error:  # noqa: BLE001 - the findings are worth reporting without the code around them

@@ -8,6 +8,7 @@ repository and keeps an index of it in the user's cache. Exit codes: 0 nothing n
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Mapping
@@ -35,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Find what changed, judge it, print what is new, and answer the exit code."""
+    gc.disable()  # the process lives for a part of a second
     from flowaudit.scanner import changes, sources
     from flowaudit.scanner.gitfiles import Git
 
