@@ -33,6 +33,7 @@ Enqueue on commit, call systems before or after the transaction and store the in
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from flowaudit.scanner.graph import FlowGraph
@@ -59,6 +60,9 @@ RULE = Rule(
         "lost-update": "Stock, balance or status is read, changed and saved without a lock.",
     },
 )
+
+_DERIVED = re.compile(r"search|reindex|(?:^|_)index|thumbnail|cache|analytic|metric|statistic", re.IGNORECASE)
+"""Tasks that only renew what is derived from the records: too early a run leaves an old search result, not an order."""
 
 
 def check(graph: FlowGraph) -> Iterator[Finding]:
@@ -101,6 +105,8 @@ def _finding(graph: FlowGraph, unit: UnitRef, out: Outgoing, steps: tuple[Step, 
     elif out.queued:
         message = f"{out.name}{also} is enqueued inside the transaction opened at {opened}: a worker can run before the commit, or for a record that is rolled back."
         confidence = "high" if len(steps) == 1 and start.note.startswith("transaction opened") and here else "medium"
+        if _DERIVED.search(out.name) and not more:
+            confidence = "low"
     else:
         to = f" to {graph.catalog.entries[site.system].name}" if site is not None and site.system in graph.catalog.entries else ""
         what = f"{out.name}{to}{also}"

@@ -10,7 +10,7 @@ import re
 from collections import deque
 
 from flowaudit.scanner.entries import decorator_symbol
-from flowaudit.scanner.facts import Assign, Call, Closure, Const, Expr, Index, Loop, Name, Region, Table
+from flowaudit.scanner.facts import Assign, Attr, Call, Closure, Const, Expr, Index, Loop, Name, Region, Table
 from flowaudit.scanner.flow.events import Event, dominates
 from flowaudit.scanner.graph import Edge, FlowGraph
 from flowaudit.scanner.program import UnitRef, last_name
@@ -183,7 +183,44 @@ def deferred(graph: FlowGraph, unit: UnitRef, event: Event) -> bool:
         if event.use == "argument" and not event.awaited and last_name(outer.callee) in _COLLECTS and _is_async(graph, unit, event):
             return True
         outer = at.outer
+    if _handed_on(graph, unit, event):
+        return True
     return any(e.kind == "callback" and e.known is not None and e.known.symbol.role in _AWAY for e in graph.callers(unit))
+
+
+def _handed_on(graph: FlowGraph, unit: UnitRef, event: Event, depth: int = 0) -> bool:
+    """Whether a call hands its callable to a helper of the program that gives it to an on-commit hook (`call_event(send, order)`).
+
+    A helper may run it at once in another branch, for callers without a transaction.
+    """
+    if event.kind != "call" or depth > 2:
+        return False
+    return any(t.unit is not None and t.unit is not unit and _runs_later(graph, t.unit, depth) for t in graph.resolver.targets(unit, event))
+
+
+def _runs_later(graph: FlowGraph, helper: UnitRef, depth: int) -> bool:
+    """Whether a unit gives a callable that it is handed to an on-commit hook, and runs it by itself in other branches at most."""
+    names = {p.name for p in helper.unit.params}
+    if not names:
+        return False
+    later = [e for e in helper.flow.calls if _gives(graph, helper, e, names, depth)]
+    at_once = [e for e in helper.flow.calls if isinstance(e.node, Call) and isinstance(e.node.callee, Name) and e.node.callee.id in names]
+    return bool(later) and all(any(_apart(e, other) for e in later) for other in at_once)
+
+
+def _gives(graph: FlowGraph, helper: UnitRef, event: Event, names: set[str], depth: int) -> bool:
+    """Whether a call gives one of the named callables, itself or inside a closure that calls it, to an on-commit hook or to another such helper."""
+    call = event.node
+    if not isinstance(call, Call):
+        return False
+    itself = any(isinstance(a.value, Name) and a.value.id in names for a in call.args)
+    if _role(graph, helper, event) == "on-commit":
+        closures = [graph.program.units.get(f"{helper.path}::{a.value.unit}") for a in call.args if isinstance(a.value, Closure)]
+        return itself or any(
+            isinstance(e.node, Call) and isinstance(e.node.callee, Name) and e.node.callee.id in names
+            for c in closures if c is not None for e in c.flow.calls
+        )  # fmt: skip
+    return itself and isinstance(call.callee, Name | Attr) and _handed_on(graph, helper, event, depth + 1)
 
 
 def _is_async(graph: FlowGraph, unit: UnitRef, event: Event) -> bool:

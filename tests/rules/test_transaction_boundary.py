@@ -52,6 +52,26 @@ def test_enqueue_after_or_outside(code: str) -> None:
     assert py(code) == []
 
 
+LATER = "def tell(pk):\n    confirm.delay(pk)\n\ndef run(work, *args):\n    if transaction.get_connection().in_atomic_block:\n        {how}\n    else:\n        work(*args)\n\n"
+PLACE = "def place(order):\n    with transaction.atomic():\n        order.save()\n        run(tell, order.pk)\n"
+
+
+def test_a_helper_that_waits_for_the_commit() -> None:
+    later = LATER.format(how="transaction.on_commit(lambda: work(*args))")
+    assert py(later + PLACE) == []
+    assert py(later + "def outer(work, *args):\n    return run(work, *args)\n\n" + PLACE.replace("run(", "outer(")) == []
+    assert py(LATER.format(how="work(*args)") + PLACE) == [("transaction-boundary", 5)]
+    both = "def tell(pk):\n    confirm.delay(pk)\n\ndef run(work, *args):\n    transaction.on_commit(lambda: work(*args))\n    work(*args)\n\n"
+    assert py(both + PLACE) == [("transaction-boundary", 5)]
+
+
+def test_a_task_that_only_renews_the_search_index() -> None:
+    tasks = "from celery import shared_task\n@shared_task\ndef reindex_products(pk):\n    pass\n@shared_task\ndef export_products(pk):\n    pass\n"
+    code = "from django.db import transaction\nfrom shop.tasks import {0}\ndef place(order):\n    with transaction.atomic():\n        order.save()\n        {0}.delay(order.pk)\n"
+    found = [audit(RULE, {"shop/__init__.py": "", "shop/tasks.py": tasks, "shop/a.py": code.format(n)}) for n in ("reindex_products", "export_products")]
+    assert [f.confidence for fs in found for f in fs] == ["low", "medium"]
+
+
 @pytest.mark.parametrize(
     ("code", "line"),
     [
