@@ -20,7 +20,8 @@ for each attempt (none, random, time-based).
 Stays silent
 ------------
 When a count, clock or flag bounds the retry, only rate limits or refused connects are repeated, a check on stored state stands before the write, the
-call carries a key that the order decides, or the options could not be followed.
+call carries a key that the order decides, a handler tests for the system's refusal of the repetition, a payment that the buyer has yet to confirm names
+no order, or the options could not be followed.
 
 Example
 -------
@@ -39,7 +40,7 @@ from collections.abc import Iterator
 from flowaudit.scanner.graph import EntryPoint, FlowGraph, Site
 from flowaudit.scanner.rule import Confidence, Finding, Rule, Step
 from flowaudit.scanner.traits.exposure import entry_label, lowered
-from flowaudit.scanner.traits.idempotency import creates, key_of
+from flowaudit.scanner.traits.idempotency import creates, key_of, repeat_refused, waits_for_buyer
 from flowaudit.scanner.traits.repeated_writes import Second, keyless_write, on_a_checked_way, repeats_ambiguously, second_attempts
 from flowaudit.scanner.traits.retry import UNLIMITED, Policy, client_sites, covered, declared, statuses_of, takes_all
 from flowaudit.scanner.traits.retry_jobs import job_policy
@@ -185,7 +186,7 @@ def _no_key(graph: FlowGraph, told: set[int]) -> Iterator[Finding]:
         delivered = graph.reached(site.unit, "repeatable")
         entry = delivered or graph.reached(site.unit, "user")
         way = "repeatable" if delivered else "user"
-        if on_a_checked_way(graph, site, way):
+        if on_a_checked_way(graph, site, way) or repeat_refused(site) or (state == "absent" and waits_for_buyer(graph, site)):
             continue
         if entry is None and not (site.known.symbol.record in MONEY and site.known.symbol.key and site.unit.unit.exported):
             continue

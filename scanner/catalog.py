@@ -91,6 +91,7 @@ class Symbol(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     files: for an entry named `def NAME`: globs of the paths in which a framework finds a function of that name (a "default" export counts as one).
     kinds: for an entry that is registered under a name: what a name that fits a glob is instead of `value`, as "glob=kind" ("page": a route that only a
     signed-in person's browser asks for). after_commit: jobs of this class are sent when the transaction is committed.
+    at_once: what the call makes does nothing before the buyer agrees to it on a page, unless one of these arguments is given.
     unless: arguments that change the meaning, as "name=value", "position=value" or "position.key=value" (it does not apply then); only_if: the opposite.
     """
 
@@ -126,6 +127,7 @@ class Symbol(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     files: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     after_commit: bool = False
+    at_once: tuple[str | int, ...] = ()
     unless: tuple[str, ...] = ()
     only_if: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ import re
 from typing import Literal
 
 from flowaudit.scanner.facts import Arg, Assign, Attr, Call, Choice, Const, Expr, Index, Name, Op, Return, Table, Text
+from flowaudit.scanner.flow.failure import caught
 from flowaudit.scanner.flow.uses import walk
 from flowaudit.scanner.graph import FlowGraph, Site
 from flowaudit.scanner.program import UnitRef, last_name
@@ -15,6 +16,8 @@ from flowaudit.scanner.traits.values import Options, passed
 State = Literal["stable", "unstable", "absent", "unknown"]
 NAMES = ("idempot", "request_id", "requestid", "client_reference", "external_id", "externalreference", "merchantreference")
 """What a key is called where no catalogue entry says it, in lower case without separators counting."""
+_REFUSED = re.compile(r"already|duplicate|idempoten", re.IGNORECASE)
+"""Words of tests in a handler that ask whether the system refused a repetition."""
 DANGEROUS = frozenset({"payment", "refund", "payout", "order", "shipment", "invoice"})
 """Records of a system whose second creation costs money or goods."""
 
@@ -23,6 +26,32 @@ def creates(site: Site) -> bool:
     """Whether a call makes something that must not be made twice (by the catalogue's word). The lines of an invoice stand or fall with the invoice."""
     symbol = site.known.symbol
     return symbol.effect == "create" and symbol.record in DANGEROUS and "item" not in site.name.lower()
+
+
+_OF_ORDER = re.compile(r"order|invoice|basket|cart|booking|purchase|checkout|subscription", re.IGNORECASE)
+"""Words of arguments that tie a payment to something that is paid once."""
+
+
+def waits_for_buyer(graph: FlowGraph, site: Site) -> bool:
+    """Whether a payment is only offered: the buyer must agree to it on a page (by the catalogue), nobody confirms it in the same unit, and its arguments
+    name nothing that is paid once, so that a second offer stands for nothing that exists."""
+    places = site.known.symbol.at_once
+    if not places:
+        return False
+    options = Options(graph, site.unit, site.call)
+    if any(options.get(place) for place in places) or options.open:
+        return False
+    if any(s is not site and s.system == site.system and s.writes and s.event.order > site.event.order for s in graph.sites_in(site.unit)):
+        return False
+    return not any(_OF_ORDER.search(words(a.value) + " " + _keys(graph, site, a.value) + " " + _made_of(site, a.value)) for a in site.call.args)
+
+
+def repeat_refused(site: Site) -> bool:
+    """Whether the system refuses a second creation and the code knows it: a handler around the call tests for the refusal (`charge_already_refunded`)."""
+    for handler in caught(site.unit.flow):
+        if any(e is site.event for e in handler.tried) and any(_REFUSED.search(words(g.test)) for e in handler.inner for g in e.guards[-2:]):
+            return True
+    return False
 
 
 def key_of(graph: FlowGraph, site: Site) -> tuple[State, UnitRef | None, Expr | None]:

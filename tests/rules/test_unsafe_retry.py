@@ -196,6 +196,39 @@ def test_a_keyless_charge_that_anybody_may_call() -> None:
     assert ids("a.py", code % "_charge") == []
 
 
+PAGE = "import stripe\ndef offer(team, order):\n    return stripe.PaymentIntent.create(amount=500, currency=team.currency%s)\n"
+PAGE_JS = (
+    "import Stripe from 'stripe';\nconst stripe = new Stripe('k');\nexport async function offer(team, order) {\n"
+    "  return await stripe.paymentIntents.create({ amount: 500, currency: team.currency%s });\n}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "more", "told"),
+    [
+        ("a.py", PAGE, "", False),
+        ("a.py", PAGE, ", confirm=True", True),
+        ("a.py", PAGE, ", metadata={'order_id': order.id}", True),
+        ("a.py", PAGE, ", **team.options()", False),
+        ("a.js", PAGE_JS, "", False),
+        ("a.js", PAGE_JS, ", confirm: true", True),
+        ("a.js", PAGE_JS, ", metadata: { orderId: order.id }", True),
+        ("a.py", PAGE.replace("return ", "i = ").replace("%s)", "%s)\n    stripe.PaymentIntent.confirm(i.id)"), "", True),
+    ],
+)
+def test_a_payment_that_the_buyer_has_yet_to_confirm(path: str, code: str, more: str, told: bool) -> None:
+    assert ids(path, code % more) == (["unsafe-retry/no-key"] if told else [])
+
+
+def test_a_refusal_of_the_repetition_that_is_handled() -> None:
+    code = (
+        "import stripe\ndef give_back(pay):\n    try:\n        return stripe.Refund.create(payment_intent=pay.ref)\n"
+        "    except stripe.error.InvalidRequestError as err:\n        if err.code == '%s':\n            return stripe.Refund.list(payment_intent=pay.ref)\n        raise\n"
+    )
+    assert ids("a.py", code % "charge_already_refunded") == []
+    assert ids("a.py", code % "amount_too_large") == ["unsafe-retry/no-key"]
+
+
 def test_a_promise_that_waits_is_a_pause() -> None:
     code = (
         "const axios = require('axios');\nasync function push(o) {\n  for (let i = 0; i < 5; i++) {\n    try { return await axios.get('https://erp.example.com/o'); }\n"
