@@ -22,7 +22,8 @@ A default of minutes that does not bound the whole answer (fetch) counts as none
 Stays silent
 ------------
 When the library's default is finite, the value comes from configuration or a parameter that callers fill, a total deadline wraps the call,
-the target is loopback, or an option table could not be followed (counted in coverage).
+the target is loopback, or an option table could not be followed (counted in coverage). Of low confidence where a person starts it and sees it hang: the
+commands of a terminal program that asks questions, commands run once (`migrate_...`), scripts that nothing starts.
 
 Example
 -------
@@ -42,7 +43,7 @@ from flowaudit.scanner.graph import FlowGraph, Site
 from flowaudit.scanner.rule import Confidence, Finding, Rule, Step
 from flowaudit.scanner.traits.ambiguous import Ambiguous, ambiguous
 from flowaudit.scanner.traits.deadline import Inversion, inversions
-from flowaudit.scanner.traits.exposure import entry_label, lowered
+from flowaudit.scanner.traits.exposure import at_terminal, entry_label, lowered
 from flowaudit.scanner.traits.ladder import Behind, ladder
 from flowaudit.scanner.traits.timeout import timeout_of
 from flowaudit.scanner.traits.trait import Trait
@@ -59,8 +60,10 @@ RULE = Rule(
         "ambiguous": "A timed-out write is treated as a definite failure, or reaches no handler.",
     },
 )
-_ASIDE = re.compile(r"(?:^|/)(?:scripts?|bin|tools?|dev|devtools|ci|docker|build|patches|benchmarks?|examples?|demo|seeds?|sandbox)/", re.IGNORECASE)
+_ASIDE = re.compile(r"(?:^|/)(?:scripts?|bin|tools?|cli|dev|devtools|ci|docker|build|patches|benchmarks?|examples?|demo|seeds?|sandbox)/", re.IGNORECASE)
 """Folders of helpers that no order passes, unless an entry point leads there."""
+_ONE_OFF = re.compile(r"(?:^|/)(?:migrate|backfill|seed|one_?off)_\w+\.\w+$", re.IGNORECASE)
+"""Commands that are run once, by a person."""
 _SHOWN = re.compile(r"\.[jt]sx$|(?:^|/)(?:components|hooks|admin-ui|dashboard)/", re.IGNORECASE)
 """Code that runs in the reader's browser."""
 LONG = 120.0
@@ -141,6 +144,8 @@ def _finding(graph: FlowGraph, group: list[tuple[Site, Trait]]) -> Finding:
     confidence: Confidence = "high" if trait.sure and site.certainty == "sure" else "medium"
     if entry is not None and entry_label(entry) == "manual":
         confidence = "medium"
+        if at_terminal(graph, entry) or _ONE_OFF.search(entry.unit.path):
+            confidence = "low"  # a person starts it, sees it hang and ends it
     page = site.unit.path.endswith((".tsx", ".jsx")) and entry is not None and entry.kind == "schedule"  # a timer of the page
     if (entry is None or page) and (site.unit.language == "shell" or _ASIDE.search(site.unit.path) or _SHOWN.search(site.unit.path)):
         confidence = "low"  # a script that nothing registers, or a page's own call that its reader sees fail

@@ -65,7 +65,7 @@ RULE = Rule(
 
 _CAUTIONS: dict[str, tuple[str, Confidence]] = {
     "every-minute": ("too-often", "high"),
-    "uneven-step": ("uneven-step", "high"),
+    "uneven-step": ("uneven-step", "medium"),  # plain to see, and for many jobs one run more
     "step-too-large": ("uneven-step", "high"),
     "day-or": ("day-rule", "medium"),
     "day-and": ("day-rule", "medium"),

@@ -87,7 +87,7 @@ class Symbol(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     (`fail_silently`). For `wait`, value "holds" says that it answers failures instead of raising them,
     "first" that it waits for the first of several; value "final"
     of an exception or a job's method: the queue does not repeat the job after it; for `pure`, value "parsed" that it
-    answers the body of the answer that it is given.
+    answers the body of the answer that it is given, "prompt" that it asks a person at the terminal.
     files: for an entry named `def NAME`: globs of the paths in which a framework finds a function of that name (a "default" export counts as one).
     kinds: for an entry that is registered under a name: what a name that fits a glob is instead of `value`, as "glob=kind" ("page": a route that only a
     signed-in person's browser asks for). after_commit: jobs of this class are sent when the transaction is committed.

@@ -38,3 +38,17 @@ def lowered(graph: FlowGraph, unit: UnitRef, confidence: Confidence) -> Confiden
     if graph.reached(unit) is None and is_application(graph):
         return CONFIDENCES[max(0, CONFIDENCES.index(confidence) - 1)]
     return confidence
+
+
+def at_terminal(graph: FlowGraph, entry: EntryPoint | None) -> bool:
+    """Whether an entry point is the command of a terminal program: its file asks a person (prompt, confirm), who sees a call hang and ends it."""
+    if entry is None or entry.kind != "command":
+        return False
+    key = ("exposure", "terminal", entry.unit.path)
+    if key not in graph.cache:
+        graph.cache[key] = any(
+            (known := graph.resolver.known(unit, event)) is not None and known.symbol.role == "pure" and known.symbol.value == "prompt"
+            for unit in graph.program.units_of(entry.unit.path)
+            for event in unit.flow.calls
+        )
+    return bool(graph.cache[key])

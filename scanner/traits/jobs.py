@@ -9,7 +9,21 @@ from dataclasses import dataclass, field
 
 from flowaudit.scanner.catalog import LOWERED, Entry
 from flowaudit.scanner.entries import decorator_symbol
-from flowaudit.scanner.facts import UNKNOWN_VALUE, Attr, Call, Closure, Const, FileFacts, Items, Location, Loop, Scalar, Schedule, Table
+from flowaudit.scanner.facts import (
+    UNKNOWN_VALUE,
+    Attr,
+    Call,
+    Closure,
+    Const,
+    FileFacts,
+    Items,
+    Location,
+    Loop,
+    Name,
+    Scalar,
+    Schedule,
+    Table,
+)
 from flowaudit.scanner.firing import CronError, Expression, parse
 from flowaudit.scanner.graph import FlowGraph, Site
 from flowaudit.scanner.inventory import zone_of
@@ -19,6 +33,7 @@ from flowaudit.scanner.rule import Step
 from flowaudit.scanner.shellwords import Command, commands
 from flowaudit.scanner.traits.charts import fed_by
 from flowaudit.scanner.traits.reentry import stored_flag
+from flowaudit.scanner.traits.spoken import words
 
 RECORDS = re.compile(
     r"order|export|import|sync|invoice|payment|refund|stock|inventor|shipment|shipping|label|track|fulfil|price|catalog|product|feed|queue|consum|"
@@ -220,7 +235,7 @@ def _follow(graph: FlowGraph, job: Job) -> None:
             if event.kind == "call" and isinstance(event.node, Call) and _walks(graph, unit, event.node):
                 job.loops.append(Step(unit.at(event), "loop whose length nobody bounds"))
             for frame in event.frames:
-                if frame.kind == "loop" and isinstance(frame.node, Loop) and event.kind == "call" and not _bounded(frame.node):
+                if frame.kind == "loop" and isinstance(frame.node, Loop) and event.kind == "call" and not _bounded(unit, frame.node):
                     step = Step(unit.at(frame.node), "loop whose length nobody bounds")
                     if step not in job.loops:
                         job.loops.append(step)
@@ -239,9 +254,24 @@ def _walks(graph: FlowGraph, unit: UnitRef, call: Call) -> bool:
     return body is not None and any(e.kind == "calls" for e in graph.callees(body))
 
 
-def _bounded(loop: Loop) -> bool:
-    """A loop over a literal or a small range ends soon."""
+_STRUCTURE = re.compile(r"\b__[a-z]+__\b|\b_meta\b")
+"""Attributes that hold what a class is made of (`row.__mapper__.columns`, `row._meta.fields`, `self.__dict__`), not records."""
+
+
+def _bounded(unit: UnitRef, loop: Loop) -> bool:
+    """A loop over a literal, a small range, the fields of one record or the keyword arguments of a call ends soon."""
     source = loop.source
+    if source is not None and _STRUCTURE.search(words(source)):
+        return True
+    while isinstance(source, Call):  # list(options.items())
+        if isinstance(source.callee, Attr) and source.callee.name in {"items", "keys", "values"}:
+            source = source.callee.base
+        elif isinstance(source.callee, Name) and source.callee.id in {"list", "sorted", "tuple", "enumerate", "reversed"} and source.args:
+            source = source.args[0].value
+        else:
+            break
+    if isinstance(source, Name) and any(p.name == source.id and p.kind == "**" for p in unit.unit.params):
+        return True
     if isinstance(source, Call) and last_name(source.callee) == "range":
         return all(isinstance(a.value, Const) for a in source.args)
     return not isinstance(source, Const) and type(source).__name__ in {"Items", "Table"}

@@ -89,3 +89,24 @@ def test_the_way_of_an_order_is_the_evidence() -> None:
     }
     (found,) = audit(RULE, files)
     assert [(s.at.path, s.at.line) for s in found.path] == [("shop/tasks.py", 4), ("shop/tasks.py", 6), ("shop/erp.py", 4)]
+
+
+LOGIN = "import requests\nimport typer\napp = typer.Typer()\n\n@app.command()\ndef login(email: str):\n    requests.post('https://api.example.com/in', json=email)\n"
+ASKS = "\n@app.command()\ndef drop(name: str):\n    if typer.confirm('Really?'):\n        print(name)\n"
+COMMAND = (
+    "import requests\nfrom django.core.management.base import BaseCommand\n\nclass Command(BaseCommand):\n    def handle(self, *args, **options):\n"
+    "        requests.get('https://lms.example.com/courses')\n"
+)
+SCRIPT = "import requests\nfor code in requests.get('https://pay.example.com/countries').json():\n    print(code)\n"
+
+
+@pytest.mark.parametrize(("path", "code", "confidence"), [
+    ("tool/auth.py", LOGIN + ASKS, "low"),
+    ("tool/auth.py", LOGIN, "medium"),
+    ("shop/management/commands/sync_courses.py", COMMAND, "medium"),
+    ("shop/management/commands/migrate_course.py", COMMAND, "low"),
+    ("cli/countries.py", SCRIPT, "low"),
+    ("shop/countries.py", SCRIPT, "high"),
+])
+def test_what_a_person_starts_and_sees_hang_is_a_smell(path: str, code: str, confidence: str) -> None:
+    assert [f.confidence for f in audit(RULE, {path: code})] == [confidence]

@@ -37,6 +37,26 @@ def test_overlap_stays_silent(text: str) -> None:
     assert ids("overlapping-schedule", text) == []
 
 
+BEAT = "from celery import Celery\nfrom celery.schedules import crontab\napp = Celery('shop')\n@app.task\ndef purge():\n    load(days=3)\n"
+BEAT += "def load(**given):\n    out = {{}}\n    for {loop}:\n        out[k] = convert(k)\n    return out\ndef convert(k):\n    return str(k)\n"
+BEAT += "app.conf.beat_schedule = {{'purge': {{'task': 'shop.tasks.purge', 'schedule': crontab(minute='*/5')}}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("loop", "expected"),
+    [
+        ("k in Order.query.all()", ["high"]),
+        ("k in pages()", ["high"]),
+        ("k, v in list(given.items())", []),
+        ("k in out.__mapper__.columns", []),
+        ("k in Order._meta.fields", []),
+    ],
+)
+def test_a_loop_over_fields_and_options_ends_soon(loop: str, expected: list[str]) -> None:
+    found = audit("overlapping-schedule", {"shop/__init__.py": "", "shop/tasks.py": BEAT.format(loop=loop)})
+    assert [f.confidence for f in found] == expected
+
+
 SCRIPT = "#!/bin/bash\nset -e\n{lock}while read -r n; do\n  curl -fsS --max-time 20 https://erp.example.com/$n\ndone < list\n"
 
 
