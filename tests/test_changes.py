@@ -3,6 +3,8 @@ the tree did not have before."""
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import random
 import re
 import shutil
@@ -12,6 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from flowaudit.reporters import json
 from flowaudit.scanner import baseline, changes, engine, extract, packing, snapshot
 from flowaudit.scanner.config import Config
 from flowaudit.scanner.rule import Finding
@@ -230,8 +233,6 @@ def test_a_broken_index_is_none(make_repo: Make, on: Callable[[Path], changes.Ru
 
 def test_indexes_are_bounded_and_what_a_killed_writer_left_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packing, "MAX_FILES", 3)
-    import os
-
     old = tmp_path / ".snapshot-left"
     old.write_bytes(b"x")
     os.utime(old, (1, 1))
@@ -243,3 +244,41 @@ def test_indexes_are_bounded_and_what_a_killed_writer_left_goes(tmp_path: Path, 
     assert "snapshot-5" in left
     assert len(left) <= 4
     assert ".snapshot-left" not in left
+
+
+def test_scans_between_hooks_give_the_bytes_of_cold_ones(tmp_path: Path, on: Callable[[Path], changes.Run]) -> None:
+    """Hook and scan share the facts of a file; neither spoils the other's answer."""
+    root = tmp_path / "shop"
+    shutil.copytree(REPOS / "django_shop", root)
+    run = on(root)
+    kept, _ = changes.fill(run)
+    assert kept is not None
+    rng = random.Random(29)
+    paths = [path for path in kept.paths if path.endswith(".py")]
+    for _ in range(3):
+        path = rng.choice(paths)
+        text = (root / path).read_text()
+        (root / path).write_text(edited(rng, text, path, [text]) or text)
+        assert changes.brought_in(run, kept, [path], lambda _: None) is not None
+        warm = engine.scan([str(root)], jobs=1)
+        assert json.render(warm) == json.render(engine.scan([str(root)], jobs=1, cache=False))
+
+
+def _fill(root: str, cache: str) -> None:
+    os.environ["FLOWAUDIT_CACHE"] = cache
+    with changes.run(root, Config(), jobs=1) as run:
+        for _ in range(4):
+            kept, failed = changes.fill(run)
+            if kept is None or failed or changes.brought_in(run, kept, ["a.py"], lambda _: None) is None:
+                os._exit(3)
+
+
+def test_indexes_may_be_made_and_read_at_the_same_time(make_repo: Make, tmp_path: Path) -> None:
+    root = make_repo({"a.py": "def a():\n    pass\n"})
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=_fill, args=(str(root), str(tmp_path / "cache"))) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(240)
+    assert [worker.exitcode for worker in workers] == [0, 0]
