@@ -5,6 +5,7 @@ A `Found` holds its arms (values -> what happens) and what happens to every othe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -37,6 +38,7 @@ from flowaudit.scanner.show import expr as spelled
 
 MAX_ARMS = 400
 _MEMBER = frozenset({"in_array", "includes", "contains", "in", "has"})
+_PREDICATE = re.compile(r"^(?:is|was)_?(?=[A-Z]|(?<=_)[a-z])")
 _FOLD = frozenset({"strtolower", "strtoupper", "lower", "upper", "toLowerCase", "toUpperCase", "casefold", "trim", "strip", "str", "String", "toString", "ucfirst"})
 
 
@@ -70,6 +72,8 @@ class Found:
     """What a table literal is called."""
     raised: bool = False
     """What the table answers is raised."""
+    asked: bool = False
+    """A chain of predicates (`x.isPaid()`, `x.is_failed()`) instead of comparisons; the subject is written `x.status`."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -101,11 +105,19 @@ def plain(expr: Expr) -> Expr:
     return expr
 
 
-def compared(test: Expr, depth: int = 0) -> Compared | None:
-    """The comparison that a test makes: `x == c`, `c == x`, `x in (...)`, `in_array(x, [...])`, `[...].includes(x)`, `x == a or x == b`, with `not`, with `and`."""
+def tested(test: Expr) -> Compared | None:
+    """The comparison that a test makes; where it makes none, the predicate that it asks."""
+    return compared(test) or compared(test, asks=True)
+
+
+def compared(test: Expr, depth: int = 0, asks: bool = False) -> Compared | None:
+    """The comparison that a test makes: `x == c`, `c == x`, `x in (...)`, `in_array(x, [...])`, `[...].includes(x)`, `x == a or x == b`, with `not`, with `and`.
+    With `asks` also `x.isPaid()`: the state of `x` against the name of the predicate."""
     if depth > 12:
         return None
     match test:
+        case Call(callee=Attr(base=base, name=name) as callee, args=()) if asks and _PREDICATE.match(name):
+            return Compared(Attr(callee.start, callee.end, base, "status"), (Name(callee.start, callee.end, name),), True, False)
         case Op(op="==" | "!=" | "is" | "is not" as op, operands=(left, right)):
             holds = op in {"==", "is"}
             if literal(right) and not literal(left):
@@ -120,10 +132,10 @@ def compared(test: Expr, depth: int = 0) -> Compared | None:
         case Call(callee=Attr(base=Items() as items, name="includes"), args=(first,)):
             return Compared(plain(first.value), tuple(i.value for i in items.items), True, False)
         case Op(op="not", operands=(inner,)):
-            found = compared(inner, depth + 1)
+            found = compared(inner, depth + 1, asks)
             return Compared(found.subject, found.values, not found.holds, found.partial) if found else None
         case Op(op="or" | "and" as op, operands=operands):
-            parts = [compared(o, depth + 1) for o in operands]
+            parts = [compared(o, depth + 1, asks) for o in operands]
             known = [p for p in parts if p is not None]
             if not known:
                 return None
@@ -182,7 +194,7 @@ def _sequence(body: Body) -> Iterator[Found]:
 
 
 def _links(first: If, second: If) -> bool:
-    a, b = compared(first.test), compared(second.test)
+    a, b = tested(first.test), tested(second.test)
     return a is not None and b is not None and spelled(a.subject) == spelled(b.subject)
 
 
@@ -201,10 +213,10 @@ def _chain(body: Body, at: int, used: set[int]) -> Found | None:
     """A chain of comparisons that begins at a statement: `elif`s, and `if`s in a row when each one leaves."""
     stmt = body[at]
     assert isinstance(stmt, If)
-    first = compared(stmt.test)
+    first = tested(stmt.test)
     if first is None:
         return None
-    found = Found("chain", stmt.start, stmt.end, first.subject)
+    found = Found("chain", stmt.start, stmt.end, first.subject, asked=compared(stmt.test) is None)
     if not first.holds:
         found.negated = True
         rest = stmt.orelse or (body[at + 1 :] if leaves(stmt.then) else ())
@@ -215,7 +227,7 @@ def _chain(body: Body, at: int, used: set[int]) -> Found | None:
     link: If | None = stmt
     index = at
     while link is not None and len(found.arms) < MAX_ARMS:
-        test = compared(link.test)
+        test = tested(link.test)
         if test is None or spelled(test.subject) != key or not test.holds:
             found.default, found.written = (link,), True
             break
@@ -223,13 +235,13 @@ def _chain(body: Body, at: int, used: set[int]) -> Found | None:
         found.end = max(found.end, link.end)
         if link.orelse:
             nested = link.orelse[0] if len(link.orelse) == 1 else None
-            if isinstance(nested, If) and (after := compared(nested.test)) is not None and spelled(after.subject) == key and after.holds:
+            if isinstance(nested, If) and (after := tested(nested.test)) is not None and spelled(after.subject) == key and after.holds:
                 link = nested
                 continue
             found.default, found.written = link.orelse, True
             break
         following = body[index + 1] if index + 1 < len(body) else None
-        if isinstance(following, If) and (after := compared(following.test)) is not None and spelled(after.subject) == key and after.holds:
+        if isinstance(following, If) and (after := tested(following.test)) is not None and spelled(after.subject) == key and after.holds:
             index += 1
             used.add(index)
             link = following
@@ -237,8 +249,20 @@ def _chain(body: Body, at: int, used: set[int]) -> Found | None:
         rest = body[index + 1 :]
         found.default = rest if len(found.arms) > 1 and all(leaves(a.body) for a in found.arms) else ()
         found.written = bool(found.default)
+        _all_but(found, key)
         break
     return found
+
+
+def _all_but(found: Found, key: str) -> None:
+    """What follows a chain may begin with `if (s != 'c') return`: then `c` is one more arm, and the branch what any other value meets."""
+    stmt = found.default[0] if found.default else None
+    if not isinstance(stmt, If) or stmt.orelse or not leaves(stmt.then):
+        return
+    test = tested(stmt.test)
+    if test is not None and not test.holds and not test.partial and spelled(test.subject) == key:
+        found.arms.append(Arm(test.values, (found.default or ())[1:], None, False, stmt.test.start, stmt.test.end))
+        found.default = stmt.then
 
 
 def _switch(stmt: Switch, after: Body) -> Found:

@@ -18,7 +18,7 @@ from flowaudit.scanner.flow.uses import walk
 from flowaudit.scanner.graph import FlowGraph
 from flowaudit.scanner.program import ClassRef, UnitRef, dotted, last_name
 from flowaudit.scanner.traits.records import record_of
-from flowaudit.scanner.traits.status_words import meaning
+from flowaudit.scanner.traits.status_words import meaning, words
 from flowaudit.scanner.traits.vocabulary import Key, key_of
 
 FIELD = re.compile(r"(?:^|_)(?:status|state)$|(?<=[a-z])(?:Status|State)$")
@@ -117,7 +117,7 @@ def _written(event: Event) -> Iterator[tuple[Expr, str, Expr]]:
     elif event.kind == "call" and isinstance(node, Call) and isinstance(node.callee, Attr):
         name = node.callee.name
         if SETTER.search(name) and node.args:
-            yield node.callee.base, "state" if "tate" in name and "tatus" not in name else "status", node.args[0].value
+            yield node.callee.base, _field_set(name), node.args[0].value
         elif name in _GENERAL:
             base = node.callee.base
             for arg in node.args:
@@ -126,6 +126,14 @@ def _written(event: Event) -> Iterator[tuple[Expr, str, Expr]]:
                 for pair in _pairs(arg.value):
                     if FIELD.search(pair[0]):
                         yield base, pair[0], pair[1]
+
+
+def _field_set(name: str) -> str:
+    """The field that a setter's name speaks of: setState -> state, change_fraud_status -> fraud_status; a record's name in it says nothing more."""
+    kind = "state" if "tate" in name and "tatus" not in name else "status"
+    parts = words(name)
+    middle = parts[1 : parts.index(kind)] if kind in parts else []
+    return kind if not middle or record_of("_".join(middle)) or middle[0] in {"as", "to", "and", "new"} else "_".join((*middle, kind))
 
 
 def _pairs(expr: Expr) -> Iterator[tuple[str, Expr]]:
@@ -158,6 +166,8 @@ def _checks(graph: FlowGraph, change: Change) -> None:
     for guard in change.event.guards:
         for test, holds in _terms(guard.test, guard.holds):
             found = compared(test)
+            if found is not None and _foreign(change.unit, found.subject, change.subject, root):
+                continue
             if found is not None and _state_of(found.subject, change.subject, root):
                 change.checked = True
                 names = [k.text.rpartition(".")[2] for v in found.values if (k := key_of(graph, change.unit, v)) is not None]
@@ -195,6 +205,16 @@ def _state_of(subject: Expr, written: str, root: str) -> bool:
     if isinstance(subject, Index) and isinstance(subject.key, Const):
         return bool(GETTER.search(str(subject.key.value))) and dotted(subject.base) == written
     return isinstance(subject, Name) and bool(re.search(r"(?:old|current|previous|present|order|payment)_?stat(?:us|e)|^stat(?:us|e)$", subject.id, re.IGNORECASE))
+
+
+def _foreign(unit: UnitRef, subject: Expr, written: str, root: str) -> bool:
+    """Whether a compared local (`status`) was read from something else than the record: the vendor's answer, a form."""
+    if not isinstance(subject, Name):
+        return False
+    values = [e.node.value for e in unit.flow.assigns.get(subject.id, ()) if isinstance(e.node, Assign)]
+    return bool(values) and not any(
+        isinstance(part, Name | Attr) and (dotted(part) == written or last_name(part) == root) for value in values for part in walk(value)
+    )
 
 
 def _asks(part: Expr, written: str, root: str) -> bool:

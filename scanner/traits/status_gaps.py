@@ -42,8 +42,9 @@ def gaps(graph: FlowGraph) -> Iterator[Gap]:
     found = tables(graph)
     for table in found:
         if table.known and not table.event and not any(k.entry.id in PLATFORMS for k in table.known):
-            yield from _missing(table)
-            yield from _promoted(table)
+            if table.kind != "constants":
+                yield from _missing(table)
+                yield from _promoted(table)
             yield from _unknown(graph, table)
     yield from _twins(graph, found)
 

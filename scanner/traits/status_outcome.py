@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from flowaudit.scanner.facts import (
     Assign,
@@ -33,6 +33,7 @@ from flowaudit.scanner.flow.mapping import literal
 from flowaudit.scanner.flow.uses import heads, inside, walk
 from flowaudit.scanner.graph import FlowGraph
 from flowaudit.scanner.program import UnitRef, dotted, last_name
+from flowaudit.scanner.show import expr as spelled
 from flowaudit.scanner.traits.status_words import meaning, words
 from flowaudit.scanner.traits.vocabulary import key_of
 
@@ -58,6 +59,8 @@ _RAISERS = frozenset(
         "throw"
     }
 )  # fmt: skip
+_TEXTS = frozenset({"_", "__", "_x", "_e", "esc_html__", "esc_attr__", "gettext", "gettext_lazy", "pgettext", "translate", "trans", "t", "sprintf", "format"})
+"""What only words a text: the text says what happens."""
 _ERROR = re.compile(r"(?:Error|Exception)$")
 MAX_STATEMENTS = 60
 
@@ -87,19 +90,22 @@ def of_value(graph: FlowGraph, unit: UnitRef, expr: Expr | None) -> Outcome:
         case Items(items=items) if not items:
             return Outcome("nothing", "[]")
         case Items() | Table():
-            found = {m for e in walk(expr) if isinstance(e, Const | Attr) and (k := key_of(graph, unit, e)) and (m := meaning(k.text.rpartition(".")[2]))}
-            return Outcome("value", "", found.pop()) if len(found) == 1 else Outcome("code")
+            keys = [k for e in walk(expr) if isinstance(e, Const | Attr) and (k := key_of(graph, unit, e)) and meaning(k.text.rpartition(".")[2])]
+            found = {meaning(k.text.rpartition(".")[2]) for k in keys}
+            text = ", ".join(dict.fromkeys(k.text for k in keys))[:80] or _short(expr)
+            return Outcome("value", text, found.pop()) if len(found) == 1 else Outcome("code", text)
         case Choice():
-            return Outcome("code")
+            return Outcome("code", _short(expr))
         case Call():
-            name = last_name(expr.callee)
+            name = last_name(expr.callee) or (last_name(expr.callee.callee) if isinstance(expr.callee, Call) else "")
             if _ERROR.search(name) or name in _RAISERS:
                 return Outcome("raise", name, meaning(name))
             for arg in expr.args[:3]:
                 key = key_of(graph, unit, arg.value)
                 if key is not None and (key.exact or literal(arg.value)) and STATUS_CALL.search(name) and meaning(key.text.rpartition(".")[2]):
                     return Outcome("value", key.text, meaning(key.text.rpartition(".")[2]))
-            return Outcome("code", name, meaning(name) if _verb(name) else "")
+            label = next((a.value.value for a in expr.args if isinstance(a.value, Const) and isinstance(a.value.value, str)), "") if name in _TEXTS else ""
+            return Outcome("code", f'"{label[:40]}"' if label else name, meaning(name) if _verb(name) else "")
         case Name(id=name) | Attr(name=name) if _ERROR.search(name):
             return Outcome("raise", name, meaning(name))
         case _:
@@ -120,6 +126,8 @@ class _Seen:
     logged: bool = False
     raised: bool = False
     other: bool = False
+    effects: list[str] = field(default_factory=list)
+    """What else is set or answered, as written."""
 
 
 def of_body(graph: FlowGraph, unit: UnitRef, body: Body | None) -> Outcome:
@@ -135,8 +143,11 @@ def of_body(graph: FlowGraph, unit: UnitRef, body: Body | None) -> Outcome:
         for head in heads(stmt):
             _calls(graph, unit, stmt, head, seen)
     found = _joined(body, seen.values, seen.calls, seen.logged, seen.raised, seen.other)
+    if found.kind == "code" and not found.meaning and seen.effects:
+        found = replace(found, text=", ".join(dict.fromkeys([*filter(None, [found.text]), *seen.effects]))[:80])
     if found.kind == "value" and not _everywhere(body, {id(s) for s in _setting(graph, unit, body)}):
-        return Outcome(found.kind, found.text, found.meaning, found.logged, True)
+        others = [c.text for c in seen.calls if c.meaning == found.meaning and c.text not in found.text]
+        return Outcome(found.kind, ", ".join(dict.fromkeys([found.text, *others]))[:80], found.meaning, found.logged, True)
     return found
 
 
@@ -184,15 +195,19 @@ def _statement(graph: FlowGraph, unit: UnitRef, stmt: Stmt, seen: _Seen) -> None
                 seen.raised = True
             else:
                 seen.other = True
-                if found.kind == "code" and found.text:
+                if found.kind == "code" and found.text and (found.meaning or isinstance(stmt.value, Call)):
                     seen.calls.append(found)
+                elif stmt.value is not None:
+                    seen.effects.append(f"answers {found.text or _short(stmt.value)}")
         case Assign(target=target):
-            field = target.name if isinstance(target, Attr) else _key(target) if isinstance(target, Index) else last_name(target)
+            name = target.name if isinstance(target, Attr) else _key(target) if isinstance(target, Index) else last_name(target)
             found = of_value(graph, unit, stmt.value)
-            if found.kind == "value" and (STATUS_FIELD.search(field) or found.meaning):
+            if found.kind == "value" and (STATUS_FIELD.search(name) or found.meaning):
                 seen.values.append(found)
             else:
                 seen.other = True
+                if name:
+                    seen.effects.append(f"{name} = {_short(stmt.value)}")
         case Eval() | Exit():
             pass
         case _:
@@ -227,6 +242,11 @@ def _joined(body: Body, values: list[Outcome], calls: list[Outcome], logged: boo
     if not values and not calls and not other:
         return Outcome("nothing", "", "", logged)
     return Outcome("code", text, single, logged)
+
+
+def _short(expr: Expr) -> str:
+    text = " ".join(spelled(expr).split())
+    return text if len(text) <= 40 else text[:37] + "..."
 
 
 def _called(expr: Expr) -> Expr:
@@ -266,12 +286,21 @@ def _quiet(call: Call) -> bool:
     return name in _QUIET
 
 
+def row_text(outcome: Outcome) -> str:
+    """What becomes of one value in a few words."""
+    if outcome.kind == "raise" and outcome.text and not _ERROR.search(outcome.text):
+        return f"{outcome.text}, then raises"
+    if outcome.conditional and outcome.text:
+        return f"{outcome.text} (in some cases)"
+    return outcome.text or default_text(outcome)
+
+
 def default_text(outcome: Outcome) -> str:
     """The default of a table in a few words."""
     if outcome.kind == "value":
-        return outcome.text + (" (logged)" if outcome.logged else "")
+        return outcome.text + (" (logged)" if outcome.logged else "") + (" (in some cases)" if outcome.conditional else "")
     words_ = {"raise": "raises", "nothing": "ignored", "code": outcome.text or "code", "unknown": "unknown"}
     return words_[outcome.kind] + (" (logged)" if outcome.logged and outcome.kind != "raise" else "")
 
 
-__all__ = ["STATUS_CALL", "STATUS_FIELD", "Outcome", "default_text", "of_body", "of_value"]
+__all__ = ["STATUS_CALL", "STATUS_FIELD", "Outcome", "default_text", "of_body", "of_value", "row_text"]

@@ -1,6 +1,7 @@
 """All status and event mappings of a repository, with the vocabulary of their keys and what becomes of each value.
 
-`tables(graph)` answers one `StatusMap` a mapping: switches, chains of comparisons, table literals with the way they are looked up, tables of data files.
+`tables(graph)` answers one `StatusMap` a mapping: switches, chains of comparisons or predicates, table literals with the way they are looked up,
+tables of data files, classes of constants, handlers of events.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from flowaudit.scanner.flow.uses import heads, inside, walk
 from flowaudit.scanner.graph import FlowGraph
 from flowaudit.scanner.program import ClassRef, UnitRef, dotted
 from flowaudit.scanner.show import expr as spelled
+from flowaudit.scanner.traits.status_declared import constants_class, names_object, receivers
 from flowaudit.scanner.traits.status_outcome import Outcome, of_body, of_value
 from flowaudit.scanner.traits.status_words import of_vendor, words
 from flowaudit.scanner.traits.vocabulary import Key, Recognised, covered, key_of, may_speak, recognise, statuslike, telling, values_of
@@ -98,6 +100,7 @@ def tables(graph: FlowGraph) -> list[StatusMap]:
                 for cls in file.classes:
                     found.extend(_in_class(graph, graph.program.classes[f"{path}::{cls.name}"]))
                 found.extend(_in_data(graph, file))
+                found.extend(_subscribed(graph, file))
         found.sort(key=lambda t: (t.at, t.found.kind))
         graph.cache["status-tables"] = found
     out: list[StatusMap] = graph.cache["status-tables"]
@@ -115,7 +118,7 @@ def _in_unit(graph: FlowGraph, unit: UnitRef) -> Iterator[StatusMap]:
             if made is not None:
                 yield made
             continue
-        if found.subject is None or (len(found.arms) < 2 and not found.written):
+        if found.subject is None or (len(found.arms) < 2 and (not found.written or found.asked)):
             continue
         rows = _rows(graph, unit, found)
         if rows is None:
@@ -172,7 +175,7 @@ def _made(
     if not known and any("." in k.text or "_" in k.text or "/" in k.text for k in keys):
         known = recognise(graph, unit, keys, found.subject, "event", named)
         event = bool(known)
-    if not known and not (statuslike(graph, keys) and len(rows) >= 2 and _speaks(subject, name, rows)):
+    if not known and not (statuslike(graph, keys) and len(rows) >= 2 and _speaks(subject, name, rows)) and (found.asked or not _coded(rows)):
         return
     made = StatusMap(unit, found, unit.file.locate(found.start, found.end), found.kind, name, subject[:80], rows, default, known, True, event, also)
     _documented(graph, made)
@@ -183,6 +186,13 @@ def _speaks(subject: str, name: str, rows: list[Row]) -> bool:
     """Whether an unrecognised mapping is one of statuses: its name or subject says so, or its answers are statuses."""
     low = f"{subject} {name}".lower()
     return "status" in low or "state" in low or sum(1 for r in rows if r.outcome.meaning) >= 2
+
+
+def _coded(rows: list[Row]) -> bool:
+    """Whether a mapping translates a vendor's codes (numbers, named constants, letters): its keys say nothing, but its answers are statuses of several classes."""
+    codes = [r for r in rows if r.key.text.isdigit() or not r.key.exact or len(r.key.text) <= 2]
+    own = [r for r in codes if r.outcome.kind == "value" and r.outcome.meaning]
+    return len(own) >= 2 and len(own) >= 0.6 * len(rows) and len({r.outcome.meaning for r in own}) >= 2
 
 
 def _documented(graph: FlowGraph, made: StatusMap) -> None:
@@ -204,7 +214,8 @@ def _worth_reading(graph: FlowGraph, found: Found) -> bool:
     hits = 0
     for arm in found.arms:
         for value in arm.values:
-            hits += not isinstance(value, Const) or (isinstance(value.value, str) and telling(graph.catalog, value.value)) or isinstance(value.value, int)
+            text = value.value if isinstance(value, Const) else None
+            hits += not isinstance(value, Const) or isinstance(text, int) or (isinstance(text, str) and (text.isdigit() or telling(graph.catalog, text)))
         if hits >= 2:
             return True
     return False
@@ -289,6 +300,25 @@ def _in_class(graph: FlowGraph, cls: ClassRef) -> Iterator[StatusMap]:
             made = _literal(graph, holder, found)
             if made is not None:
                 yield made
+    listed = constants_class(cls.cls)
+    if listed is not None:
+        rows = _rows(graph, holder, listed)
+        if rows is not None:
+            for made in _made(graph, holder, listed, rows, Outcome("code", "not declared"), listed.name):
+                made.known = [k for k in made.known if made.event or names_object(listed.name, k)]
+                if made.known:
+                    _documented(graph, made)
+                    yield made
+
+
+def _subscribed(graph: FlowGraph, file: FileFacts) -> Iterator[StatusMap]:
+    """The handlers that a file subscribes to events."""
+    found = receivers(file.path, iter(graph.program.units_of(file.path)))
+    unit = graph.program.module_unit(file.path)
+    if found is not None and unit is not None:
+        rows = _rows(graph, unit, found)
+        if rows is not None:
+            yield from (m for m in _made(graph, unit, found, rows, Outcome("nothing"), found.name) if m.event)
 
 
 def _holder(cls: ClassRef) -> UnitRef:

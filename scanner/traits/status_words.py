@@ -13,7 +13,7 @@ CLASSES: tuple[tuple[str, tuple[str, ...]], ...] = tuple(
         ("refunded", "refunded partially_refunded refund creditmemo"),
         ("disputed", "disputed chargeback charged_back chargedback dispute mediation"),
         ("returned", "returned return_to_sender rto restocked"),
-        ("failed", "failed failure fail refused rejected declined denied error errored invalid undelivered uncollectible undeliverable"),
+        ("failed", "failed failure fail refused refuse rejected reject declined decline denied deny error errored invalid undelivered uncollectible undeliverable"),
         ("cancelled", "cancelled canceled cancel voided void expired expire abandoned aborted terminated"),
         ("authorized", "authorized authorised preauth authorize authorise uncaptured capturable"),
         ("delivered", "delivered"),

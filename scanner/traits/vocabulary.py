@@ -31,6 +31,11 @@ _FIELDS = frozenset(
 )
 _CHANGES = re.compile(r"(?:set|update|change|mark)_?(?:stat(?:us|e)|as_?)|^save$|^payment_complete$", re.IGNORECASE)
 _STATUS = re.compile(r"stat(?:us|e)$", re.IGNORECASE)
+COMMANDS = frozenset(
+    ["authorize", "authorise", "vaultauthorize", "capture", "void", "refund", "cancel", "sale", "settle", "fetch", "initialize", "accept", "acceptpayment",
+     "deny", "denypayment", "approve", "reject", "decline", "confirm", "complete", "fail", "pay", "order"]
+)  # fmt: skip
+"""What is done to a payment or order, where it names an action and no state."""
 _SYMBOL = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 
 
@@ -289,6 +294,8 @@ def _plain_forms(catalog: Catalog) -> frozenset[bytes]:
 
 
 _STRING = re.compile(rb'"([A-Za-z0-9 _.:/-]{2,60})"')
+_TAIL = re.compile(rb"(?:(?<=[A-Z0-9]_)(?=([A-Z0-9_]+)$)|^(?:is|was)(?:_|(?=[A-Z]))(?=(\w+)$))")
+"""What a constant's or a predicate's name ends in: STATUS_ON_HOLD -> ON_HOLD, HOLD; isPaid -> Paid."""
 _SEPARATORS = b" _.:/-"
 _LOWER = bytes.maketrans(bytes(range(65, 91)), bytes(range(97, 123)))
 
@@ -297,8 +304,9 @@ def may_speak(graph: FlowGraph, unit: UnitRef, least: int) -> bool:
     """Whether at least `least` different strings or names in a unit are forms of documented values: a cheap look before the Body is walked."""
     key = ("may-speak", unit.key)
     if key not in graph.cache:
-        forms = {m.translate(_LOWER, _SEPARATORS) for m in set(_STRING.findall(msgspec.json.encode(unit.unit.body)))}
-        graph.cache[key] = len(forms & _plain_forms(graph.catalog))
+        found = set(_STRING.findall(msgspec.json.encode(unit.unit.body)))
+        found |= {part for name in found for parts in _TAIL.findall(name) for part in parts if part}
+        graph.cache[key] = len({m.translate(_LOWER, _SEPARATORS) for m in found} & _plain_forms(graph.catalog))
     count: int = graph.cache[key]
     return count >= least
 
@@ -385,6 +393,8 @@ def _likely(strength: int, hits: int, total: int, fits: bool, sure: bool, own: b
 
 
 def statuslike(graph: FlowGraph, keys: list[Key]) -> bool:
-    """Whether most keys read like statuses, whatever the vendor."""
+    """Whether most keys read like statuses, whatever the vendor; a list of commands (authorize, capture, void) does not."""
     known = _rarity(graph.catalog)
+    if sum(1 for k in keys if k.forms[0] not in COMMANDS) < 2:
+        return False
     return len(keys) >= 2 and sum(1 for k in keys if not k.text.isdigit() and (covered(k, known) or k.forms[0] in PLAIN)) >= 0.6 * len(keys)
