@@ -298,7 +298,7 @@ def test_what_happens_in_some_cases_only_says_so(path: str) -> None:
 
 
 COMMANDS = {
-    "adyen/pool.py": 'POOL = {"authorize": "AdyenAuthorizeCommand", "capture": "AdyenCaptureCommand", "void": "AdyenCancelCommand", "refund": "AdyenRefundCommand"}\n',
+    "adyen/pool.py": 'POOL = {"authorize": "AuthorizeCommand", "capture": "CaptureCommand", "void": "CancelCommand", "refund": "RefundCommand"}\n',
     "adyen/Pool.php": "<?php\nclass Pool { const POOL = ['authorize' => 'AuthorizeCommand', 'capture' => 'CaptureCommand', 'void' => 'CancelCommand'];\n}\n",
 }
 
