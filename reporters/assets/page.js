@@ -231,7 +231,7 @@
       panel.replaceChildren(...out);
       panel.hidden = false;
       stage.classList.add("open");
-      for (const item of items) item.classList.toggle("chosen", item.id === id || (box && lines[item.id] && (lines[item.id].tail === id || lines[item.id].head === id)) || false);
+      for (const item of items) item.classList.toggle("chosen", item.id === id || (box && lines[item.id] && (lines[item.id].tail === id || lines[item.id].head === id)) || (line && (line.tail === item.id || line.head === item.id)) || false);
       panel.scrollTop = 0;
       if (innerWidth <= 1100) panel.scrollIntoView({ block: "nearest" });
     }
@@ -244,20 +244,23 @@
       hide();
       current?.focus();
     }
-    function focus(item) {
+    // A click is on what is in view already; only keys and links have to bring it there: a line by the box from which it comes.
+    function focus(item, still) {
       if (!item) return;
       current?.setAttribute("tabindex", "-1");
       current = item;
       item.setAttribute("tabindex", "0");
       item.focus({ preventScroll: true });
-      const port = view.getBoundingClientRect(), at = (item.querySelector("rect.body") || item.querySelector(".cell, .arrow") || item).getBoundingClientRect();
+      if (still) return;
+      const shownAt = shown.lines[item.id] ? $(shown.lines[item.id].tail) : item;
+      const port = view.getBoundingClientRect(), at = (shownAt.querySelector("rect.body") || shownAt).getBoundingClientRect();
       if (at.left < port.left || at.right > port.right) view.scrollLeft += at.left - port.left - 60;
       if (at.top < port.top || at.bottom > port.bottom) view.scrollTop += at.top - port.top - 60;
     }
     view.addEventListener("click", (event) => {
       const item = event.target.closest(".wire, .box");
       if (!item || moved) return;
-      focus(item);
+      focus(item, true);
       if (event.target.closest(".fold") && shown.boxes[item.id]?.unfold) unfold(item.id);
       else show(item.id);
     });

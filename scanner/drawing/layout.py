@@ -79,7 +79,7 @@ def _judge(boxes: Sequence[Box], wires: Sequence[Line], findings: Sequence[Ranke
     for box in boxes:
         box.own = box.level
     for wire in wires:
-        wire.tag = tag(len(wire.findings), wire.vectors) if wire.findings else ""
+        wire.tag = tag(len(wire.findings), wire.vectors, wire.level) if wire.findings else ""
         for end in (wire.tail, wire.head):
             level = by_id[end].level
             if wire.level and (not level or LEVELS.index(wire.level) < LEVELS.index(level)):
@@ -199,7 +199,7 @@ class _Layout:
         room = WIDTH - 2 * PAD - (8 if box.members else 0)
         box.text = lines(box.label, room)
         if box.findings:
-            box.tag = tag(len(box.findings), box.vectors)
+            box.tag = tag(len(box.findings), box.vectors, box.own)
             room -= width(box.tag, LETTER) + 18
         kind = _files(box) if box.members else KINDS.get(box.kind, box.kind)
         where = f"{box.at.path.rpartition('/')[2]}:{box.at.line}" if box.at is not None and not box.members and box.kind != "system" else ""

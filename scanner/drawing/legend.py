@@ -35,7 +35,7 @@ def legend(drawing: Drawing) -> Legend:
     seen = drawing.vectors
     parts += [("", "number and word: findings, and what becomes of an order")] if seen else []
     parts += [("", f"{TAGS[vector]}: {VECTORS[vector][1]}") for vector in TAGS if vector in seen]
-    parts += [("", "red: grave, brown: serious, blue: worth a look")] if seen else []
+    parts += [("", "!! (red): grave, ! (brown): serious, blue: worth a look")] if seen else []
     parts += [("", "dashed: likely, not proven")] if any(line.certainty != "sure" for line in drawing.lines) else []
     cells: list[Cell] = []
     texts: list[Text] = []

@@ -54,6 +54,8 @@ VECTORS = {
 GRADES = {"error": "grave", "warning": "serious", "note": "worth a look"}
 TAGS = {"lost": "lost", "duplicated": "twice", "inconsistent": "differs", "stuck": "stuck", "delayed": "late", "invisible": "unseen"}
 """Vector -> the one word of it that stands in the picture."""
+MARKS = {"error": "!! ", "warning": "! "}
+"""Level -> the mark that says it without colour."""
 STAGES = {
     "checkout": "checkout", "payment": "payment", "order": "order", "export": "export to the ERP", "fulfilment": "fulfilment", "invoice": "invoice",
     "return": "return", "notification": "notification", "catalogue": "catalogue", "": "not known",
@@ -63,10 +65,10 @@ _NARROW = frozenset("iljft.,:;'|!/()[]{}I \\`-")
 _WIDE = frozenset("mwMW@%&—…")
 
 
-def tag(count: int, vectors: Sequence[str]) -> str:
-    """What findings do to an order, in a word or two: the worst of it, and that there is more."""
-    words = TAGS.get(vectors[0], vectors[0]) if vectors else "to do"
-    return f"{count if count < 1000 else '999+'} {words}{' +' if len(vectors) > 1 else ''}"
+def tag(count: int, vectors: Sequence[str], level: str = "") -> str:
+    """What findings do to an order, in a word or two, behind a mark of how grave they are: colour alone is lost in print and to many eyes."""
+    words = ", ".join(TAGS.get(vector, vector) for vector in vectors[:2]) or "to do"
+    return f"{MARKS.get(level, '')}{count if count < 1000 else '999+'} {words}{' ...' if len(vectors) > 2 else ''}"
 
 
 def width(text: str, size: float = 13.0) -> float:
