@@ -108,14 +108,13 @@ def made(graph: FlowGraph, unit: UnitRef, event: Event, depth: int = 0) -> list[
     if known is not None and known.symbol.role == "record" and known.symbol.effect == "create":
         given = frozenset(a.name for a in call.args if a.name)
         return [(c, given) for c in classes(graph, unit, call)]
-    if known is not None and last_name(call.callee) in _FORCED and isinstance(call.callee, Attr) and isinstance(call.callee.base, Name):
+    if last_name(call.callee) in _FORCED and isinstance(call.callee, Attr) and isinstance(call.callee.base, Name):  # a model may have a `save` of its own
         for assigned in unit.flow.assigns.get(call.callee.base.id, ()):
             node = assigned.node
             if isinstance(node, Assign) and isinstance(node.value, Call) and assigned.order < event.order:
                 refs = [v.ref for v in graph.resolver.values(node.value.callee, unit) if v.kind == "class" and isinstance(v.ref, ClassRef)]
                 if refs:
                     return [(Rows(r.name, r), frozenset(a.name for a in node.value.args if a.name)) for r in refs]
-        return []
     if depth >= 2 or known is not None:
         return []
     out: list[tuple[Rows, frozenset[str]]] = []

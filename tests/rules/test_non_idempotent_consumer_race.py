@@ -119,6 +119,24 @@ def pay_webhook(request):
     assert ids(handled, shop__tasks=task) == []
 
 
+def test_a_model_with_a_save_of_its_own() -> None:
+    models = MODELS + "class Big(Event):\n    def save(self, *args):\n        return super().save(*args)\n"
+    views = """
+def store(body):
+    if Event.objects.filter(event_id=body["id"]).exists():
+        return None
+    event = Event(event_id=body["id"], payload=body)
+    event.save()
+    return event
+def pay_webhook(request):
+    store(json.loads(request.body))
+def return_page(request):
+    store(request.GET)
+"""
+    files = {"shop/__init__.py": "", "shop/models.py": models, "shop/urls.py": URLS, "shop/views.py": HEAD + views}
+    assert [f.id for f in audit(RULE, files) if f.confidence == "medium"] == [RACE]
+
+
 def test_the_message_says_that_the_second_one_fails() -> None:
     views = """
 def pay_webhook(request):
