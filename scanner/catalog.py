@@ -211,11 +211,13 @@ class Package(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
 
 
 class Value(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A status value: meaning (pending, authorized, paid, failed, cancelled, refunded, shipped, delivered, returned, ...), terminal or not (absent = depends)."""
+    """A status value: meaning (pending, authorized, paid, failed, cancelled, refunded, shipped, delivered, returned, ...), terminal or not (absent = depends).
+    `optional`: sent only to those who ask for a feature (split payments, authentication without payment), so that code may do without it."""
 
     value: str
     meaning: str = ""
     terminal: bool | None = None
+    optional: bool = False
     note: str = ""
 
 

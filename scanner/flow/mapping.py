@@ -39,7 +39,10 @@ from flowaudit.scanner.show import expr as spelled
 MAX_ARMS = 400
 _MEMBER = frozenset({"in_array", "includes", "contains", "in", "has"})
 _PREDICATE = re.compile(r"^(?:is|was)_?(?=[A-Z]|(?<=_)[a-z])")
-_FOLD = frozenset({"strtolower", "strtoupper", "lower", "upper", "toLowerCase", "toUpperCase", "casefold", "trim", "strip", "str", "String", "toString", "ucfirst"})
+_FOLD = frozenset(
+    ["strtolower", "strtoupper", "lower", "upper", "toLowerCase", "toUpperCase", "casefold", "trim", "strip", "str", "String", "toString",
+     "ucfirst", "lcfirst", "capitalize", "upperFirst", "title"]
+)  # fmt: skip
 
 
 @dataclass(slots=True)

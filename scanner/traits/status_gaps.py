@@ -64,7 +64,7 @@ def _listed(values: list[str], most: int = 6) -> str:
 # ---- values without a row ----------------------------------------------------------------------------------------------------
 def _missing(table: StatusMap) -> Iterator[Gap]:
     default = table.default
-    lacking = table.missing
+    lacking = [v for v in table.missing if not v.optional]
     if not lacking or (default.logged and default.kind != "raise") or default.conditional:
         return
     pairs = [(v, of_vendor(v.meaning)) for v in lacking]

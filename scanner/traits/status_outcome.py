@@ -142,17 +142,18 @@ def of_body(graph: FlowGraph, unit: UnitRef, body: Body | None) -> Outcome:
         _statement(graph, unit, stmt, seen)
         for head in heads(stmt):
             _calls(graph, unit, stmt, head, seen)
-    found = _joined(body, seen.values, seen.calls, seen.logged, seen.raised, seen.other)
+    raised = seen.raised and (not seen.values or _everywhere(body, {id(s) for s in _alone(graph, unit, body, "raised")}))
+    found = _joined(seen.values, seen.calls, seen.logged, raised, seen.other)
     if found.kind == "code" and not found.meaning and seen.effects:
         found = replace(found, text=", ".join(dict.fromkeys([*filter(None, [found.text]), *seen.effects]))[:80])
-    if found.kind == "value" and not _everywhere(body, {id(s) for s in _setting(graph, unit, body)}):
+    if found.kind == "value" and not _everywhere(body, {id(s) for s in _alone(graph, unit, body, "values")}):
         others = [c.text for c in seen.calls if c.meaning == found.meaning and c.text not in found.text]
         return Outcome(found.kind, ", ".join(dict.fromkeys([found.text, *others]))[:80], found.meaning, found.logged, True)
     return found
 
 
-def _setting(graph: FlowGraph, unit: UnitRef, body: Body) -> list[Stmt]:
-    """The statements of a Body that set or answer a status by themselves."""
+def _alone(graph: FlowGraph, unit: UnitRef, body: Body, what: str) -> list[Stmt]:
+    """The statements of a Body that by themselves set or answer a status ("values"), or raise ("raised")."""
     out: list[Stmt] = []
     for stmt in inside(body):
         alone = _Seen([], [])
@@ -160,7 +161,7 @@ def _setting(graph: FlowGraph, unit: UnitRef, body: Body) -> list[Stmt]:
         if not isinstance(stmt, If | Switch | Loop | Try):
             for head in heads(stmt):
                 _calls(graph, unit, stmt, head, alone)
-        if alone.values:
+        if getattr(alone, what):
             out.append(stmt)
     return out
 
@@ -230,12 +231,12 @@ def _calls(graph: FlowGraph, unit: UnitRef, stmt: Stmt, head: Expr, seen: _Seen)
                 seen.calls.append(found)
 
 
-def _joined(body: Body, values: list[Outcome], calls: list[Outcome], logged: bool, raised: bool, other: bool) -> Outcome:
+def _joined(values: list[Outcome], calls: list[Outcome], logged: bool, raised: bool, other: bool) -> Outcome:
     chosen = values or [c for c in calls if c.meaning]
     meanings = {c.meaning for c in chosen if c.meaning}
     text = ", ".join(dict.fromkeys(c.text for c in (chosen or calls) if c.text))[:80]
     single = next(iter(meanings)) if len(meanings) == 1 else ""
-    if raised and (leaves(body) or not values):
+    if raised:
         return Outcome("raise", text, single, True)
     if values and single:
         return Outcome("value", text, single, logged)

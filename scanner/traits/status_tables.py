@@ -19,6 +19,7 @@ from flowaudit.scanner.graph import FlowGraph
 from flowaudit.scanner.program import ClassRef, UnitRef, dotted
 from flowaudit.scanner.show import expr as spelled
 from flowaudit.scanner.traits.status_declared import constants_class, names_object, receivers
+from flowaudit.scanner.traits.status_dispatch import dispatched
 from flowaudit.scanner.traits.status_outcome import Outcome, of_body, of_value
 from flowaudit.scanner.traits.status_words import of_vendor, words
 from flowaudit.scanner.traits.vocabulary import Key, Recognised, covered, key_of, may_speak, recognise, statuslike, telling, values_of
@@ -91,6 +92,8 @@ def tables(graph: FlowGraph) -> list[StatusMap]:
         for unit in graph.units():
             if may_speak(graph, unit, 1):
                 found.extend(_in_unit(graph, unit))
+            if graph.cache["may-dispatch", unit.key]:
+                found.extend(_by_name(graph, unit))
             if len(found) > MAX_TABLES:
                 graph.count_unknown("status tables beyond the bound")
                 break
@@ -309,6 +312,14 @@ def _in_class(graph: FlowGraph, cls: ClassRef) -> Iterator[StatusMap]:
                 if made.known:
                     _documented(graph, made)
                     yield made
+
+
+def _by_name(graph: FlowGraph, unit: UnitRef) -> Iterator[StatusMap]:
+    """Methods chosen by a status."""
+    for found, passed in dispatched(graph, unit):
+        rows = _rows(graph, unit, found)
+        if rows is not None:
+            yield from _made(graph, unit, found, rows, Outcome("nothing") if passed else Outcome("unknown"), "")
 
 
 def _subscribed(graph: FlowGraph, file: FileFacts) -> Iterator[StatusMap]:

@@ -296,6 +296,8 @@ def _plain_forms(catalog: Catalog) -> frozenset[bytes]:
 _STRING = re.compile(rb'"([A-Za-z0-9 _.:/-]{2,60})"')
 _TAIL = re.compile(rb"(?:(?<=[A-Z0-9]_)(?=([A-Z0-9_]+)$)|^(?:is|was)(?:_|(?=[A-Z]))(?=(\w+)$))")
 """What a constant's or a predicate's name ends in: STATUS_ON_HOLD -> ON_HOLD, HOLD; isPaid -> Paid."""
+_CHOICE_BY_NAME = re.compile(rb'\["t",\d+,\d+,\[\["c",\d+,\d+,"\w{2,31}"\],')
+"""A text that begins with a word and goes on with an expression, as encoded."""
 _SEPARATORS = b" _.:/-"
 _LOWER = bytes.maketrans(bytes(range(65, 91)), bytes(range(97, 123)))
 
@@ -304,7 +306,9 @@ def may_speak(graph: FlowGraph, unit: UnitRef, least: int) -> bool:
     """Whether at least `least` different strings or names in a unit are forms of documented values: a cheap look before the Body is walked."""
     key = ("may-speak", unit.key)
     if key not in graph.cache:
-        found = set(_STRING.findall(msgspec.json.encode(unit.unit.body)))
+        encoded = msgspec.json.encode(unit.unit.body)
+        graph.cache["may-dispatch", unit.key] = _CHOICE_BY_NAME.search(encoded) is not None
+        found = set(_STRING.findall(encoded))
         found |= {part for name in found for parts in _TAIL.findall(name) for part in parts if part}
         graph.cache[key] = len({m.translate(_LOWER, _SEPARATORS) for m in found} & _plain_forms(graph.catalog))
     count: int = graph.cache[key]

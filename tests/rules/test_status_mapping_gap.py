@@ -357,3 +357,35 @@ def test_a_failure_overwrites_a_success() -> None:
     assert audit(RULE, {"a/close.py": first.replace("        elif request.answer.status_code == 500:\n            request.count += 1\n", "")}) == []
     looked = OVERWRITTEN.replace("if request.count >= most:", 'if request.count >= most and delivery.status != "success":')
     assert audit(RULE, {"a/close.py": looked}) == []
+
+
+OPTIONAL = {
+    "pay/adyen.py": """STATUS = {
+    "Authorised": "paid", "Refused": "failed", "Cancelled": "failed", "Error": "failed", "Received": "pending", "Pending": "pending",
+    "PresentToShopper": "pending", "RedirectShopper": "pending", "ChallengeShopper": "pending", "IdentifyShopper": "pending",
+}
+
+def read(response):
+    return STATUS.get(response["resultCode"], "failed")
+""",
+    "pay/AdyenStatus.php": """<?php
+class AdyenStatus {
+    const STATUS = [
+        'Authorised' => 'paid', 'Refused' => 'failed', 'Cancelled' => 'failed', 'Error' => 'failed', 'Received' => 'pending', 'Pending' => 'pending',
+        'PresentToShopper' => 'pending', 'RedirectShopper' => 'pending', 'ChallengeShopper' => 'pending', 'IdentifyShopper' => 'pending',
+    ];
+    public function read($response) {
+        return self::STATUS[$response['resultCode']] ?? 'failed';
+    }
+}
+""",
+}
+
+
+@pytest.mark.parametrize("path", list(OPTIONAL))
+def test_values_sent_only_when_asked_for_are_not_missed(path: str) -> None:
+    assert audit(RULE, {path: OPTIONAL[path]}) == []
+    code = OPTIONAL[path].replace('"Received": "pending", ', "").replace("'Received' => 'pending', ", "")
+    (found,) = audit(RULE, {path: code})
+    assert "'Received'" in found.message
+    assert "PartiallyAuthorised" not in found.message

@@ -306,3 +306,87 @@ COMMANDS = {
 @pytest.mark.parametrize("path", list(COMMANDS))
 def test_commands_are_no_statuses(path: str) -> None:
     assert tables({path: COMMANDS[path]}) == {}
+
+
+BY_NAME = {
+    "mollie/Service.php": """<?php
+class MollieService {
+    public function run($payment) {
+        $method = 'onWebhook' . ucfirst($payment->status);
+        if (method_exists($this->handler, $method)) {
+            $this->handler->$method($payment);
+        }
+    }
+}
+class WebhookHandler {
+    public function onWebhookPaid($payment) {}
+    public function onWebhookCanceled($payment) {}
+    public function onWebhookExpired($payment) {}
+}
+""",
+    "mollie/service.py": """class MollieService:
+    def run(self, payment):
+        if hasattr(self, "on_" + payment.status):
+            getattr(self, f"on_{payment.status}")(payment)
+
+    def on_paid(self, payment): ...
+    def on_canceled(self, payment): ...
+    def on_expired(self, payment): ...
+""",
+    "mollie/service.js": """export class MollieService {
+  run(payment) { this[`on${capitalize(payment.status)}`](payment); }
+  onPaid(payment) {}
+  onCanceled(payment) {}
+  onExpired(payment) {}
+}
+""",
+}
+
+
+@pytest.mark.parametrize("path", list(BY_NAME))
+def test_methods_chosen_by_a_status_are_a_mapping(path: str) -> None:
+    (table,) = tables({path: BY_NAME[path]}).values()
+    own = {c.value: c.own for c in table.cells if not c.mark}
+    assert list(own) == ["paid", "canceled", "expired"]
+    assert own["paid"].lower().endswith("paid")
+    assert (table.kind, table.system) == ("dispatch", "mollie")
+
+
+@pytest.mark.parametrize("path", list(BY_NAME))
+def test_methods_chosen_by_something_else_are_none(path: str) -> None:
+    assert tables({path: BY_NAME[path].replace("payment.status", "payment.method").replace("payment->status", "payment->method")}) == {}
+    code = BY_NAME[path]
+    for word in ("Expired", "_expired"):
+        code = code.replace(f"onWebhook{word}", "late").replace(f"on{word}", "late")
+    assert tables({path: code}) == {}  # two methods share a beginning by chance
+
+
+LATE = {
+    "stripe/orders.py": """def on(order, intent):
+    if intent.status not in ("processing", "requires_capture"):
+        raise CaptureError("no")
+    if not intent.charge:
+        raise CaptureError("no charge")
+    order.set_status("completed")
+""",
+    "stripe/Orders.php": """<?php
+class StripeOrders {
+    public function on($order, $intent) {
+        if (!in_array($intent->status, ['processing', 'requires_capture'], true)) {
+            throw new CaptureException('no');
+        }
+        if (!$intent->charge) {
+            throw new CaptureException('no charge');
+        }
+        $order->set_status('completed');
+    }
+}
+""",
+}
+
+
+@pytest.mark.parametrize("path", list(LATE))
+def test_a_branch_that_raises_in_some_cases_sets_in_the_others(path: str) -> None:
+    (table,) = tables({path: LATE[path]}).values()
+    assert cells(table)["requires_capture"] == "completed (in some cases)"
+    assert table.default == "raises"
