@@ -23,7 +23,7 @@ Stays silent
 ------------
 When the library's default is finite, the value comes from configuration or a parameter that callers fill, a total deadline wraps the call,
 the target is loopback, or an option table could not be followed (counted in coverage). Of low confidence where a person starts it and sees it hang: the
-commands of a terminal program that asks questions, commands run once (`migrate_...`), scripts that nothing starts.
+commands of a terminal program that asks questions, commands run once (`migrate_...`), scripts that nothing starts, branches that do not run in production.
 
 Example
 -------
@@ -43,7 +43,7 @@ from flowaudit.scanner.graph import FlowGraph, Site
 from flowaudit.scanner.rule import Confidence, Finding, Rule, Step
 from flowaudit.scanner.traits.ambiguous import Ambiguous, ambiguous
 from flowaudit.scanner.traits.deadline import Inversion, inversions
-from flowaudit.scanner.traits.exposure import at_terminal, entry_label, lowered
+from flowaudit.scanner.traits.exposure import at_terminal, entry_label, lowered, off_production
 from flowaudit.scanner.traits.ladder import Behind, ladder
 from flowaudit.scanner.traits.timeout import timeout_of
 from flowaudit.scanner.traits.trait import Trait
@@ -149,6 +149,8 @@ def _finding(graph: FlowGraph, group: list[tuple[Site, Trait]]) -> Finding:
     page = site.unit.path.endswith((".tsx", ".jsx")) and entry is not None and entry.kind == "schedule"  # a timer of the page
     if (entry is None or page) and (site.unit.language == "shell" or _ASIDE.search(site.unit.path) or _SHOWN.search(site.unit.path)):
         confidence = "low"  # a script that nothing registers, or a page's own call that its reader sees fail
+    if all(off_production(s.event) for s, _ in group):
+        confidence = "low"
     return Finding(
         rule=RULE.id,
         at=at,

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+from flowaudit.scanner.facts import Const, Expr, Op
+from flowaudit.scanner.flow.events import Event
 from flowaudit.scanner.graph import EntryPoint, FlowGraph
 from flowaudit.scanner.program import UnitRef
 from flowaudit.scanner.rule import CONFIDENCES, Confidence
@@ -52,3 +56,26 @@ def at_terminal(graph: FlowGraph, entry: EntryPoint | None) -> bool:
             for event in unit.flow.calls
         )
     return bool(graph.cache[key])
+
+
+_LIVE = re.compile(r"^(?:prod|production|live)$", re.IGNORECASE)
+_APART = re.compile(r"^(?:dev|development|debug|test|testing|local|staging)$", re.IGNORECASE)
+
+
+def off_production(event: Event) -> bool:
+    """Whether tests before an event say that it does not run in production (`assert env != "production"`, `if env == "development"`)."""
+    return any(_excludes(guard.test, guard.holds) for guard in event.guards)
+
+
+def _excludes(test: Expr, holds: bool) -> bool:
+    if not isinstance(test, Op):
+        return False
+    if test.op in {"not", "!"} and len(test.operands) == 1:
+        return _excludes(test.operands[0], not holds)
+    if test.op == "and" and holds:
+        return any(_excludes(o, True) for o in test.operands)
+    named = [o.value for o in test.operands if isinstance(o, Const) and isinstance(o.value, str)]
+    same = {"==": holds, "===": holds, "!=": not holds, "!==": not holds}.get(test.op)
+    if same is None or len(named) != 1:
+        return False
+    return bool((_APART if same else _LIVE).match(named[0]))

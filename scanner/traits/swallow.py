@@ -103,7 +103,20 @@ def _judge(graph: FlowGraph, unit: UnitRef, handler: Caught) -> Swallowed | None
     found = _outcome(graph, unit, handler, boundary, done, entry)
     if found is not None and boundary.kind == "work" and boundary.edge is not None and not done.quiet and not _of_records(unit, entry):
         found.confidence = "low"  # a job of another kind whose failure is in the log
+    if found is not None and boundary.stage == "notification" and not done.quiet and _refusal(handler):
+        found.confidence = "low"  # a message that the system will never take is said, with what it answered
     return found
+
+
+_REFUSAL = re.compile(r"Bad_?Request|Unprocessable|Invalid_?(?:Request|Argument|Recipient)|Recipients?_?Refused|HTTP_?4(?:00|22)", re.IGNORECASE)
+"""Exceptions by which a system refuses what was sent to it, for good: no retry heals them."""
+
+
+def _refusal(handler: Caught) -> bool:
+    """Whether a handler takes nothing but refusals, and says what it caught."""
+    kinds = [k for t in handler.types for k in (t.items if isinstance(t, Items) else (Arg(t),))]
+    said = any(mentions(a.value, handler.names) for call in handler.calls for a in call.args)
+    return bool(kinds) and said and all(_REFUSAL.search(last_name(k.value)) for k in kinds)
 
 
 def _of_records(unit: UnitRef, entry: EntryPoint | None) -> bool:

@@ -110,3 +110,15 @@ SCRIPT = "import requests\nfor code in requests.get('https://pay.example.com/cou
 ])
 def test_what_a_person_starts_and_sees_hang_is_a_smell(path: str, code: str, confidence: str) -> None:
     assert [f.confidence for f in audit(RULE, {path: code})] == [confidence]
+
+
+@pytest.mark.parametrize(("before", "confidence"), [
+    ("assert env.kind != 'production'", "low"),
+    ("assert env.kind == 'production'", "high"),
+    ("if env.kind == 'production':\n        return None", "low"),
+    ("if env.kind == 'development':\n        return None", "high"),
+    ("assert env.kind != 'development'", "high"),
+])
+def test_a_branch_that_does_not_run_in_production(before: str, confidence: str) -> None:
+    code = f"import requests\nfrom shop.settings import env\n\ndef rates():\n    {before}\n    return requests.get('https://rates.example.com/today')\n"
+    assert [f.confidence for f in audit(RULE, {"shop/rates.py": code})] == [confidence]

@@ -242,3 +242,35 @@ def test_error_parameter(body: str, fires: bool) -> None:
     )
     found = [f for f in audit(RULE, {"server/push.js": code}) if "callback as" in f.message]
     assert bool(found) is fires
+
+
+# ---- a message that the system refuses for good ----------------------------------------------------------------------------------
+MAIL = """import logging
+from celery import shared_task
+from python_http_client import exceptions
+from sendgrid import SendGridAPIClient
+
+def send(key, message):
+    client = SendGridAPIClient(key)
+    try:
+        client.send(message)
+    except {kind} as e:
+        logging.warning({said})
+
+@shared_task
+def send_order_mail(key, message):
+    send(key, message)
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "fires"),
+    [
+        ("exceptions.BadRequestsError", "'refused: %s', e.body", False),
+        ("exceptions.BadRequestsError", "'refused'", True),
+        ("exceptions.ServiceUnavailableError", "'down: %s', e.body", True),
+        ("(exceptions.BadRequestsError, exceptions.HTTPError)", "'failed: %s', e.body", True),
+    ],
+)
+def test_a_refused_mail_is_said_with_the_answer(kind: str, said: str, fires: bool) -> None:
+    assert bool(told("shop/mail.py", MAIL.format(kind=kind, said=said))) is fires
