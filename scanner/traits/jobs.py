@@ -228,7 +228,8 @@ def _follow(graph: FlowGraph, job: Job) -> None:
         for event in unit.flow.events:
             if event.kind == "call" and isinstance(event.node, Call) and isinstance(event.node.callee, Attr):
                 heads = [e.head for e in graph.edge_of(unit, event)]
-                service = isinstance(event.node.callee.base, Attr) and graph.resolver.known(unit, event) is None
+                base = event.node.callee.base
+                service = isinstance(base, Attr) and graph.resolver.known(unit, event) is None and not _STRUCTURE.search(words(base))
                 # a method of an interface has no body: whose it is, is not known
                 if any("abstract" in h.unit.traits or not h.unit.body for h in heads) or (service and not heads):
                     job.opaque = True

@@ -57,6 +57,23 @@ def test_a_loop_over_fields_and_options_ends_soon(loop: str, expected: list[str]
     assert [f.confidence for f in found] == expected
 
 
+OPAQUE = "from flask import current_app\nfrom celery import Celery\nfrom celery.schedules import crontab\napp = Celery('shop')\n@app.task\ndef sync_orders():\n    load(1)\n"
+OPAQUE += "def load(row):\n    {what}\napp.conf.beat_schedule = {{'x': {{'task': 'shop.tasks.sync_orders', 'schedule': crontab(minute='*/5')}}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("what", "expected"),
+    [
+        ("self.partner.push(row)", ["medium"]),
+        ("current_app.config.from_object('shop.live')", []),
+        ("row.__mapper__.columns.items()", []),
+    ],
+)
+def test_settings_and_fields_are_no_work_out_of_view(what: str, expected: list[str]) -> None:
+    found = audit("overlapping-schedule", {"shop/__init__.py": "", "shop/tasks.py": OPAQUE.format(what=what)})
+    assert [f.confidence for f in found] == expected
+
+
 SCRIPT = "#!/bin/bash\nset -e\n{lock}while read -r n; do\n  curl -fsS --max-time 20 https://erp.example.com/$n\ndone < list\n"
 
 
