@@ -15,6 +15,7 @@ from flowaudit.scanner.facts import (
     Call,
     Closure,
     Const,
+    Expr,
     FileFacts,
     Items,
     Location,
@@ -229,7 +230,7 @@ def _follow(graph: FlowGraph, job: Job) -> None:
             if event.kind == "call" and isinstance(event.node, Call) and isinstance(event.node.callee, Attr):
                 heads = [e.head for e in graph.edge_of(unit, event)]
                 base = event.node.callee.base
-                service = isinstance(base, Attr) and graph.resolver.known(unit, event) is None and not _STRUCTURE.search(words(base))
+                service = isinstance(base, Attr) and graph.resolver.known(unit, event) is None and not _of_a_class(graph, unit, base)
                 # a method of an interface has no body: whose it is, is not known
                 if any("abstract" in h.unit.traits or not h.unit.body for h in heads) or (service and not heads):
                     job.opaque = True
@@ -253,6 +254,16 @@ def _walks(graph: FlowGraph, unit: UnitRef, call: Call) -> bool:
         return False
     body = graph.program.units.get(f"{unit.path}::{call.args[0].value.unit}")
     return body is not None and any(e.kind == "calls" for e in graph.callees(body))
+
+
+def _of_a_class(graph: FlowGraph, unit: UnitRef, base: Attr) -> bool:
+    """Whether an attribute belongs to a class of the program or to what a class is made of (`Order.deleted_at`, `row.__mapper__.columns`): no service."""
+    if _STRUCTURE.search(words(base)):
+        return True
+    root: Expr = base
+    while isinstance(root, Attr):
+        root = root.base
+    return isinstance(root, Name) and any(v.kind == "class" for v in graph.resolver.values(root, unit))
 
 
 _STRUCTURE = re.compile(r"\b__[a-z]+__\b|\b_meta\b")

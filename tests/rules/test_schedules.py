@@ -57,7 +57,8 @@ def test_a_loop_over_fields_and_options_ends_soon(loop: str, expected: list[str]
     assert [f.confidence for f in found] == expected
 
 
-OPAQUE = "from flask import current_app\nfrom celery import Celery\nfrom celery.schedules import crontab\napp = Celery('shop')\n@app.task\ndef sync_orders():\n    load(1)\n"
+OPAQUE = "from flask import current_app\n"
+OPAQUE += "from celery import Celery\nfrom celery.schedules import crontab\napp = Celery('shop')\n@app.task\ndef sync_orders():\n    load(1)\n"
 OPAQUE += "def load(row):\n    {what}\napp.conf.beat_schedule = {{'x': {{'task': 'shop.tasks.sync_orders', 'schedule': crontab(minute='*/5')}}}}\n"
 
 
@@ -67,6 +68,7 @@ OPAQUE += "def load(row):\n    {what}\napp.conf.beat_schedule = {{'x': {{'task':
         ("self.partner.push(row)", ["medium"]),
         ("current_app.config.from_object('shop.live')", []),
         ("row.__mapper__.columns.items()", []),
+        ("Order.deleted_at.is_(None)\nclass Order:\n    deleted_at = column()\n", []),
     ],
 )
 def test_settings_and_fields_are_no_work_out_of_view(what: str, expected: list[str]) -> None:
