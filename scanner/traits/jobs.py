@@ -14,13 +14,10 @@ from flowaudit.scanner.facts import (
     Attr,
     Call,
     Closure,
-    Const,
-    Expr,
     FileFacts,
     Items,
     Location,
     Loop,
-    Name,
     Scalar,
     Schedule,
     Table,
@@ -32,9 +29,9 @@ from flowaudit.scanner.mask import secret_option
 from flowaudit.scanner.program import UnitRef, last_name
 from flowaudit.scanner.rule import Step
 from flowaudit.scanner.shellwords import Command, commands
+from flowaudit.scanner.traits.bounded import bounded, of_a_class
 from flowaudit.scanner.traits.charts import fed_by
 from flowaudit.scanner.traits.reentry import stored_flag
-from flowaudit.scanner.traits.spoken import words
 
 RECORDS = re.compile(
     r"order|export|import|sync|invoice|payment|refund|stock|inventor|shipment|shipping|label|track|fulfil|price|catalog|product|feed|queue|consum|"
@@ -230,14 +227,14 @@ def _follow(graph: FlowGraph, job: Job) -> None:
             if event.kind == "call" and isinstance(event.node, Call) and isinstance(event.node.callee, Attr):
                 heads = [e.head for e in graph.edge_of(unit, event)]
                 base = event.node.callee.base
-                service = isinstance(base, Attr) and graph.resolver.known(unit, event) is None and not _of_a_class(graph, unit, base)
+                service = isinstance(base, Attr) and graph.resolver.known(unit, event) is None and not of_a_class(graph, unit, base)
                 # a method of an interface has no body: whose it is, is not known
                 if any("abstract" in h.unit.traits or not h.unit.body for h in heads) or (service and not heads):
                     job.opaque = True
             if event.kind == "call" and isinstance(event.node, Call) and _walks(graph, unit, event.node):
                 job.loops.append(Step(unit.at(event), "loop whose length nobody bounds"))
             for frame in event.frames:
-                if frame.kind == "loop" and isinstance(frame.node, Loop) and event.kind == "call" and not _bounded(unit, frame.node):
+                if frame.kind == "loop" and isinstance(frame.node, Loop) and event.kind == "call" and not bounded(unit, frame.node):
                     step = Step(unit.at(frame.node), "loop whose length nobody bounds")
                     if step not in job.loops:
                         job.loops.append(step)
@@ -254,39 +251,6 @@ def _walks(graph: FlowGraph, unit: UnitRef, call: Call) -> bool:
         return False
     body = graph.program.units.get(f"{unit.path}::{call.args[0].value.unit}")
     return body is not None and any(e.kind == "calls" for e in graph.callees(body))
-
-
-def _of_a_class(graph: FlowGraph, unit: UnitRef, base: Attr) -> bool:
-    """Whether an attribute belongs to a class of the program or to what a class is made of (`Order.deleted_at`, `row.__mapper__.columns`): no service."""
-    if _STRUCTURE.search(words(base)):
-        return True
-    root: Expr = base
-    while isinstance(root, Attr):
-        root = root.base
-    return isinstance(root, Name) and any(v.kind == "class" for v in graph.resolver.values(root, unit))
-
-
-_STRUCTURE = re.compile(r"\b__[a-z]+__\b|\b_meta\b")
-"""Attributes that hold what a class is made of (`row.__mapper__.columns`, `row._meta.fields`, `self.__dict__`), not records."""
-
-
-def _bounded(unit: UnitRef, loop: Loop) -> bool:
-    """A loop over a literal, a small range, the fields of one record or the keyword arguments of a call ends soon."""
-    source = loop.source
-    if source is not None and _STRUCTURE.search(words(source)):
-        return True
-    while isinstance(source, Call):  # list(options.items())
-        if isinstance(source.callee, Attr) and source.callee.name in {"items", "keys", "values"}:
-            source = source.callee.base
-        elif isinstance(source.callee, Name) and source.callee.id in {"list", "sorted", "tuple", "enumerate", "reversed"} and source.args:
-            source = source.args[0].value
-        else:
-            break
-    if isinstance(source, Name) and any(p.name == source.id and p.kind == "**" for p in unit.unit.params):
-        return True
-    if isinstance(source, Call) and last_name(source.callee) == "range":
-        return all(isinstance(a.value, Const) for a in source.args)
-    return not isinstance(source, Const) and type(source).__name__ in {"Items", "Table"}
 
 
 def _locks(graph: FlowGraph, job: Job, unit: UnitRef) -> None:

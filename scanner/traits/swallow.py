@@ -19,6 +19,7 @@ from flowaudit.scanner.traits.careless import Careless, careless, goes_on, succe
 from flowaudit.scanner.traits.checks import reads
 from flowaudit.scanner.traits.handling import Handling, best_effort, handling, is_log, loop_around, quiet_way
 from flowaudit.scanner.traits.records import record_of
+from flowaudit.scanner.traits.refusals import refusal
 
 JOBS = frozenset({"task", "consumer", "webhook", "event"})
 BACKGROUND = JOBS | {"schedule", "command"}
@@ -101,22 +102,10 @@ def _judge(graph: FlowGraph, unit: UnitRef, handler: Caught) -> Swallowed | None
     if _looked_at_later(unit, handler):
         return None
     found = _outcome(graph, unit, handler, boundary, done, entry)
-    if found is not None and boundary.kind == "work" and boundary.edge is not None and not done.quiet and not _of_records(unit, entry):
-        found.confidence = "low"  # a job of another kind whose failure is in the log
-    if found is not None and boundary.stage == "notification" and not done.quiet and _refusal(handler):
-        found.confidence = "low"  # a message that the system will never take is said, with what it answered
+    other = boundary.kind == "work" and boundary.edge is not None and not _of_records(unit, entry)
+    if found is not None and not done.quiet and (other or (boundary.stage == "notification" and refusal(handler))):
+        found.confidence = "low"  # in the log is a job of another kind, or a message that the system will never take with what it answered
     return found
-
-
-_REFUSAL = re.compile(r"Bad_?Request|Unprocessable|Invalid_?(?:Request|Argument|Recipient)|Recipients?_?Refused|HTTP_?4(?:00|22)", re.IGNORECASE)
-"""Exceptions by which a system refuses what was sent to it, for good: no retry heals them."""
-
-
-def _refusal(handler: Caught) -> bool:
-    """Whether a handler takes nothing but refusals, and says what it caught."""
-    kinds = [k for t in handler.types for k in (t.items if isinstance(t, Items) else (Arg(t),))]
-    said = any(mentions(a.value, handler.names) for call in handler.calls for a in call.args)
-    return bool(kinds) and said and all(_REFUSAL.search(last_name(k.value)) for k in kinds)
 
 
 def _of_records(unit: UnitRef, entry: EntryPoint | None) -> bool:
