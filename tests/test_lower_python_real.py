@@ -146,7 +146,11 @@ def test_every_call_of_our_own_code_is_in_some_body(path: Path) -> None:
     text = path.read_text()
     facts = extract(Source(path.name, "python", text))
     assert not facts.skipped
-    assert calls_in((facts.units, facts.classes)) == sum(isinstance(node, ast.Call) for node in ast.walk(ast.parse(text)))
+    nodes = list(ast.walk(ast.parse(text)))
+    # `with suppress(E):` is lowered as a try whose handler is empty: its call becomes the handler
+    items = [ast.unparse(item.context_expr) for node in nodes if isinstance(node, ast.With) for item in node.items]
+    handlers = [item for item in items if item.startswith(("contextlib.suppress(", "suppress("))]
+    assert calls_in((facts.units, facts.classes)) == sum(isinstance(node, ast.Call) for node in nodes) - len(handlers)
 
 
 def test_two_runs_say_the_same() -> None:
