@@ -49,7 +49,7 @@ def _finding(ranked: Ranked) -> dict[str, object]:
     finding = msgspec.to_builtins(ranked.finding)
     finding["id"] = ranked.finding.id
     finding["at"] = _place(finding["at"])
-    for key in ("path", "related"):
+    for key in ("path", "related", "takes"):
         finding[key] = [{"at": _place(at), "note": note} for at, note in finding[key]]
     rank = msgspec.to_builtins(ranked.rank)
     rest = {"fingerprint": ranked.fingerprint, "excerpt": ranked.excerpt, "suppression": ranked.suppression, "suppressed_by": ranked.suppressed_by}

@@ -166,7 +166,25 @@ def _finding(graph: FlowGraph, group: list[tuple[Site, Trait]]) -> Finding:
         entry=entry_label(entry),
         reach=len(group),
         fix=f"Set a timeout on {'the client' if client else site.name}.",
+        takes=_takes(graph, [s for s, _ in group], trait),
     )
+
+
+def _takes(graph: FlowGraph, sites: list[Site], trait: Trait) -> tuple[Step, ...]:
+    """Where a limit can be given, as the catalogue says: in the client's construction (argument or attribute), else in every one of the calls."""
+    if trait.client is not None and not trait.explicit:
+        unit, call = trait.client
+        known = next((k for v in graph.resolver.values(call.callee, unit) if (k := graph.catalog.symbol(unit.language, v.name)) is not None), None)
+        if known is not None and known.symbol.role == "client":
+            name = _keyword(known.symbol.timeout) or (f".{known.symbol.attribute}" if known.symbol.attribute else "")
+            if name:
+                return (Step(unit.at(call), name),)
+    names = [(site.at(), _keyword(site.known.symbol.timeout)) for site in sites]
+    return tuple(Step(place, name) for place, name in names) if all(name for _, name in names) else ()
+
+
+def _keyword(places: tuple[str | int, ...]) -> str:
+    return next((p for p in places if isinstance(p, str) and p.isidentifier()), "")
 
 
 def _inversion(graph: FlowGraph, found: Inversion) -> Finding:

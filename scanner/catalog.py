@@ -69,6 +69,7 @@ class Symbol(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     name, aliases: qualified names (braces expand). role: one of ROLES. effect: what a call does to the system or record.
     url, method, timeout, attempts, key, handler, topic: where an argument is found, each a list of keyword names and 0-based positions
     (`"timeout"`, `2`, `"options.timeout"` = key of a table argument named options, `"1.timeout"` = key of the table at position 1).
+    attribute: of a client: the attribute of the built object that limits its calls in seconds, from the object on ("client.timeout").
     body: where a request body is found; it makes a call without a verb a write. connect: limits of connecting alone, which do not end a silent
     system's call. unit: of `timeout`, `connect` and `pause` values (a place that ends in `_MS` is milliseconds whatever it says).
     counts: what an `attempts` value counts (3 retries are 4 attempts). A key of a table may also be written as a constant: "2.TIMEOUT" also means
@@ -131,6 +132,7 @@ class Symbol(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     unless: tuple[str, ...] = ()
     only_if: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
+    attribute: str = ""
     note: str = ""
 
 

@@ -33,7 +33,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     point first, fault last; it may be empty when no entry point is known), `related` other places that share the fault (at most 20), `looked` the guards that
     were looked for and where. `system` is an id of the catalogue or a host ("" = none), `entry` the exposure of the flow: order (every order),
     schedule, manual, unknown. `key` names the fault without line numbers (unit, callee, ...): the fingerprint is made of it.
-    `places` counts the places that a fix must touch. `patch` is a proposed unified diff, if there is one.
+    `places` counts the places that a fix must touch. `patch` is a proposed unified diff, if there is one. `takes` names what the catalogue knows to take the
+    missing value: a call with the keyword of that very symbol ("timeout"), or a client's construction with the attribute to set on it (".client.timeout").
     """
 
     rule: str
@@ -53,6 +54,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     places: int = 1
     reach: int = 1
     fix: str = ""
+    takes: tuple[Step, ...] = ()
     patch: str = ""
 
     @property

@@ -193,3 +193,31 @@ def test_a_session_gets_a_retrying_adapter(tmp_path: Path) -> None:
     assert after.startswith("import requests\nfrom requests.adapters import HTTPAdapter\nfrom urllib3.util.retry import Retry\n")
     assert patched("missing-retry", SESSION.replace("requests.Session()", "make_session()"), tmp_path) == []
     assert patched("missing-retry", SESSION.replace("self.http.put", "self.http.post"), tmp_path) == []
+
+
+SENDGRID = """import sendgrid
+from celery import shared_task
+
+
+@shared_task
+def send_email(key, message):
+    sendgrid_client = sendgrid.SendGridAPIClient(key)
+    response = sendgrid_client.send(message)
+    if response.status_code >= 300:
+        raise RuntimeError(response.status_code)
+"""
+
+
+def test_a_client_without_an_argument_for_it_gets_its_attribute_set(tmp_path: Path) -> None:
+    """SendGrid's `send` takes no `timeout`: a keyword there would be a TypeError."""
+    (after,) = patched("missing-timeout", SENDGRID, tmp_path)
+    assert after == SENDGRID.replace("APIClient(key)\n", "APIClient(key)\n    sendgrid_client.client.timeout = 20\n")
+    assert not [f for f in audit("missing-timeout", {"shop/a.py": after}) if not f.variant]
+
+
+@pytest.mark.parametrize("code", [
+    "import sendgrid\n\n\ndef a(key, m):\n    sendgrid.SendGridAPIClient(key).send(m)\n",
+    "import quickbooks\nfrom quickbooks import QuickBooks\n\n\ndef a(m):\n    client = QuickBooks()\n    client.post('u', m)\n",
+])
+def test_no_keyword_where_the_catalogue_knows_none_of_that_call(code: str, tmp_path: Path) -> None:
+    assert patched("missing-timeout", code, tmp_path) == []

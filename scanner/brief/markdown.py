@@ -29,8 +29,8 @@ def code(value: str) -> str:
 
 
 def block(value: str, language: str = "") -> str:
-    """Lines as a fenced block; control characters but line ends and tabs are shown."""
-    clean = "\n".join(visible(line.replace("\t", "    ")) for line in value.split("\n"))
+    """Lines as a fenced block; control characters but line ends and tabs are shown. Tabs become spaces but in a diff, which must still apply."""
+    clean = "\n".join(visible(line if language == "diff" else line.replace("\t", "    ")) for line in value.split("\n"))
     fence = "`" * max(3, max((len(run) for run in re.findall(r"`+", clean)), default=0) + 1)
     return f"{fence}{language}\n{clean}\n{fence}"
 

@@ -19,6 +19,7 @@ NAMED = 12
 """Findings of a work item that are named."""
 PATCHES = 3
 PATCH_LINES = 40
+"""Lines of a patch above which it is only named."""
 Member = tuple[Ranked, Closeup | None]
 
 
@@ -144,11 +145,12 @@ def _change(item: WorkItem, spec: Specification, members: Sequence[Member], like
         parts.append(f"How it is written here: {way}")
     patches = [ranked.finding.patch for ranked, _ in members if ranked.finding.patch]
     if patches:
+        shown = [patch for patch in patches if patch.count("\n") <= PATCH_LINES][:PATCHES]  # a part of a patch could not be applied
         most = f" for {len(patches)} of the {len(members)} places" if len(patches) < len(members) else ""
-        parts.append(f"Proposed patch{most}, to be read before it is applied:")
-        parts += [block(_shortened(patch), "diff") for patch in patches[:PATCHES]]
-        if len(patches) > PATCHES:
-            parts.append(f"{count(len(patches) - PATCHES, 'more patch', 'more patches')} of the same kind: findings.json, `patch`.")
+        parts.append(f"Proposed patch{most}, to be read before it is applied{':' if shown else '.'}")
+        parts += [block(patch.removesuffix("\n"), "diff") for patch in shown]
+        if len(patches) > len(shown):
+            parts.append(f"{count(len(patches) - len(shown), 'more patch', 'more patches')} of the same kind: findings.json, `patch`.")
     return parts
 
 
@@ -170,8 +172,3 @@ def _priority(members: Sequence[Member]) -> str:
     rank = members[0][0].rank
     factors = ", ".join(f"{factor.name} {factor.value:g} ({text(factor.reason)})" for factor in rank.factors if factor.value != 1)
     return f"Priority of the gravest place: {rank.score:g}{f', by {factors}' if factors else ', the highest there is'}."
-
-
-def _shortened(patch: str) -> str:
-    lines = patch.rstrip().split("\n")
-    return "\n".join(lines[:PATCH_LINES] + ([f"... {len(lines) - PATCH_LINES} more lines"] if len(lines) > PATCH_LINES else []))

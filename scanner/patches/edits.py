@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 
 import libcst as cst
+
+CONTEXT, FURTHER = 3, 9
+"""Lines of context around a change, and how many more a hunk may take until it ends with a line that is not blank."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +43,36 @@ def parses(text: str) -> bool:
 
 
 def unified(path: str, before: str, after: str) -> str:
-    """A unified diff with three lines of context that `git apply` takes; "" for a file whose last line has no newline and is touched."""
-    old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    """A unified diff with some three lines of context that `git apply` takes; "" for a file with carriage returns.
+
+    A hunk does not end with a blank line where it can end sooner or later: whoever copies it out of a text loses that line, and git refuses the rest."""
+    old, new = _lines(before), _lines(after)
     if any("\r" in line for line in old):
         return ""
-    diff = difflib.unified_diff(old, new, f"a/{path}", f"b/{path}")
-    return "".join(line if line.endswith("\n") else line + "\n\\ No newline at end of file\n" for line in diff)
+    groups = list(difflib.SequenceMatcher(None, old, new).get_grouped_opcodes(CONTEXT))
+    out = []
+    for number, found in enumerate(groups):
+        group = found
+        kind, first, last, begin, _ = group[-1]
+        if kind == "equal":
+            most = groups[number + 1][0][1] if number + 1 < len(groups) else len(old)
+            last = next((i for i in (last, *range(last - 1, first, -1), *range(last + 1, min(most, last + FURTHER) + 1)) if old[i - 1].strip()), last)
+            group = [*group[:-1], (kind, first, last, begin, begin + last - first)]
+        out.append(f"@@ -{_range(group[0][1], group[-1][2])} +{_range(group[0][3], group[-1][4])} @@\n")
+        for kind, i, i_end, j, j_end in group:
+            out += [f" {line}" for line in old[i:i_end]] if kind == "equal" else [*(f"-{line}" for line in old[i:i_end]), *(f"+{line}" for line in new[j:j_end])]
+    head = [f"--- a/{path}\n", f"+++ b/{path}\n"] if out else []
+    return "".join(line if line.endswith("\n") else line + "\n\\ No newline at end of file\n" for line in (*head, *out))
+
+
+def _lines(text: str) -> list[str]:
+    """The lines as git counts them, with their ends."""
+    return [line for line in re.split(r"(?<=\n)", text) if line]
+
+
+def _range(first: int, last: int) -> str:
+    """Lines [first, last), 0-based, as a hunk's head says them."""
+    return str(first + 1) if last - first == 1 else f"{first + (last > first)},{last - first}"
 
 
 def slice_of(text: str, start: int, end: int) -> str:
