@@ -38,6 +38,8 @@ from flowaudit.scanner.traits.spoken import words
 from flowaudit.scanner.traits.values import constants
 
 UNLIMITED = math.inf
+_READS = frozenset({"json", "text", "body", "getBody", "getContents", "catch", "then", "get", "headers", "Number", "parseInt", "int", "float", "min", "max"})
+"""Calls that read an answer or work out a number."""
 COUNTER = re.compile(
     r"retr(?:y|ies)|attempt|tries|trial|try_?count|backoff|limit|count(?:er)?$|^(?:i|n|k|num|left|remaining)$|deadline|elapsed|until|start", re.IGNORECASE
 )
@@ -411,9 +413,25 @@ def _repairs(unit: UnitRef, event: Event) -> bool:
         if other.order >= event.order or other.path != event.path or other.outer is not None or not event.path:
             continue
         name = last_name(other.node.callee) if isinstance(other.node, Call) else ""
+        if isinstance(other.node, Call) and (other.node.new or _reads_answer(other.node)):
+            continue
         if not is_sleep(name) and not re.search(r"log|warn|info|error|debug|print|note|notice", name, re.IGNORECASE):
             return True
     return False
+
+
+def _reads_answer(call: Call) -> bool:
+    """Whether a call only reads what came back (`res.json().catch(...)`, `Number(header)`), which mends nothing."""
+    at: Expr = call
+    while isinstance(at, Call):
+        name = last_name(at.callee)
+        if name not in _READS:
+            return False
+        base = at.callee.base if isinstance(at.callee, Attr) else None
+        if base is None:
+            return True
+        at = base
+    return True
 
 
 def _speaks_of_failure(guard: Guard) -> bool:

@@ -236,3 +236,12 @@ def test_a_promise_that_waits_is_a_pause() -> None:
     )
     assert ids("a.js", code % "setTimeout(done, 1000)") == []
     assert ids("a.js", code % "done()") == ["unsafe-retry"]
+
+
+@pytest.mark.parametrize(("mend", "level"), [("const body = await r.json().catch(() => ({}));", "medium"), ("await this.renewToken();", "low")])
+def test_reading_the_answer_mends_nothing(mend: str, level: str) -> None:
+    code = (
+        "export class Bot {\n  async send(text) {\n    const r = await fetch('https://api.telegram.org/send', { method: 'POST', body: text });\n"
+        f"    if (r.status === 429) {{\n      {mend}\n      await new Promise((done) => setTimeout(done, 5000));\n      return this.send(text);\n    }}\n    return r.ok;\n  }}\n}}\n"
+    )
+    assert [f.confidence for f in audit(RULE, {"src/bot.ts": code})] == [level]
