@@ -23,7 +23,8 @@ Stays silent
 ------------
 When the library's default is finite, the value comes from configuration or a parameter that callers fill, a total deadline wraps the call,
 the target is loopback, or an option table could not be followed (counted in coverage). Of low confidence where a person starts it and sees it hang: the
-commands of a terminal program that asks questions, commands run once (`migrate_...`), scripts that nothing starts, branches that do not run in production.
+commands of a terminal program that asks questions, commands run once (`migrate_...`), scripts that nothing starts, branches that do not run in production;
+so are the calls of a page, also by its timer.
 
 Example
 -------
@@ -45,6 +46,7 @@ from flowaudit.scanner.traits.ambiguous import Ambiguous, ambiguous
 from flowaudit.scanner.traits.deadline import Inversion, inversions
 from flowaudit.scanner.traits.exposure import at_terminal, entry_label, lowered, off_production
 from flowaudit.scanner.traits.ladder import Behind, ladder
+from flowaudit.scanner.traits.shown import shown
 from flowaudit.scanner.traits.timeout import timeout_of
 from flowaudit.scanner.traits.trait import Trait
 
@@ -146,9 +148,9 @@ def _finding(graph: FlowGraph, group: list[tuple[Site, Trait]]) -> Finding:
         confidence = "medium"
         if at_terminal(graph, entry) or _ONE_OFF.search(entry.unit.path):
             confidence = "low"  # a person starts it, sees it hang and ends it
-    page = site.unit.path.endswith((".tsx", ".jsx")) and entry is not None and entry.kind == "schedule"  # a timer of the page
-    if (entry is None or page) and (site.unit.language == "shell" or _ASIDE.search(site.unit.path) or _SHOWN.search(site.unit.path)):
-        confidence = "low"  # a script that nothing registers, or a page's own call that its reader sees fail
+    aside = entry is None and (site.unit.language == "shell" or _ASIDE.search(site.unit.path) or _SHOWN.search(site.unit.path))
+    if aside or shown(graph, site.unit):
+        confidence = "low"  # a script that nothing registers, or a page's own call (also by its timer) that its reader sees fail
     if all(off_production(s.event) for s, _ in group):
         confidence = "low"
     return Finding(

@@ -49,7 +49,7 @@ from flowaudit.scanner.traits.response import Unchecked, unchecked
 from flowaudit.scanner.traits.shown import shown
 from flowaudit.scanner.traits.swallow import Swallowed, swallowed
 from flowaudit.scanner.traits.unlooked import Unlooked, unlooked
-from flowaudit.scanner.traits.wrongtype import WrongType, wrong_types
+from flowaudit.scanner.traits.wrongtype import WrongType, dead_handlers, wrong_types
 
 RULE = Rule(
     id="swallowed-exception",
@@ -79,9 +79,8 @@ def check(graph: FlowGraph) -> Iterator[Finding]:
     """One finding a handler, response or promise."""
     told: set[int] = set()
     for unit in graph.units():
-        dead = set()
+        dead = {handler.start for handler, _, _ in dead_handlers(graph, unit)}
         for wrong in wrong_types(graph, unit):
-            dead.add(wrong.caught.start)
             yield _wrong(graph, wrong)
         for gone in swallowed(graph, unit):
             if gone.caught.start not in dead:
@@ -113,7 +112,7 @@ def _wrong(graph: FlowGraph, wrong: WrongType) -> Finding:
     before = Step(wrong.unit.at(wrong.boundary.event), f"{wrong.boundary.words} can fail")
     end = Step(wrong.unit.at(wrong.caught), "this handler never runs")
     message = f"The handler names {wrong.name}, which here means {wrong.meant}; no such class exists, so a failure of {wrong.boundary.words} passes it by."
-    return _finding(graph, wrong.unit, "wrong-type", wrong.boundary, (before, end), message, "high", ())
+    return _finding(graph, wrong.unit, "wrong-type", wrong.boundary, (before, end), message, "low" if wrong.spared else "high", ())
 
 
 def _ignored(graph: FlowGraph, one: Ignored) -> Finding:

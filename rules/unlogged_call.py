@@ -19,7 +19,8 @@ payment or event. `/secret`: the line holds a card number, token or password. `/
 Stays silent
 ------------
 With a log, error tracker, metric, span, order note, event or stored exchange in the call, its client's hooks, wrapper or callers; when the failure escapes to
-a framework that logs it; in flows whose error the user sees.
+a framework that logs it; in flows whose error the user sees; where what is called logs its own failure before it raises, or where the text
+of its exception, which the line holds, names the record.
 
 Example
 -------
@@ -61,7 +62,9 @@ from flowaudit.scanner.traits.logtrace import (
 from flowaudit.scanner.traits.records import effects_in
 from flowaudit.scanner.traits.silent_failures import silent_failure
 from flowaudit.scanner.traits.swallow import foreign
+from flowaudit.scanner.traits.told import names_record, tells_itself
 from flowaudit.scanner.traits.transaction import transaction_around
+from flowaudit.scanner.traits.wrongtype import dead_handlers
 
 RULE = Rule(
     id="unlogged-call",
@@ -210,12 +213,15 @@ def _hooked(graph: FlowGraph, site: Site) -> bool:
 
 # ---- what handlers say -----------------------------------------------------------------------------------------------------------
 def _handlers(graph: FlowGraph, unit: UnitRef) -> Iterator[Finding]:
+    dead = {handler.start for handler, _, _ in dead_handlers(graph, unit)}
     for found in caught(unit.flow):
+        if found.start in dead:
+            continue
         lines = [e for e in found.inner if level_of(graph, unit, e) >= 2]
         stored = [f for f in effects_in(graph, unit) if f.event in found.inner and f.kind == "create"]
         if not lines and not stored:
             passed = silent_failure(graph, unit, found)
-            if passed is not None and _matters(graph, unit, passed):
+            if passed is not None and _matters(graph, unit, passed) and not tells_itself(graph, unit, passed.event):
                 yield _passed_over(graph, unit, found, passed)
             continue
         boundary = boundary_of(graph, unit, found.tried)
@@ -286,6 +292,8 @@ def _no_identity(graph: FlowGraph, unit: UnitRef, found: Caught, lines: list[Eve
         return
     if any(_uses(e, found) and not logs(graph, unit, e) and not speaks(graph, unit, e) for e in found.inner):
         return
+    if any(_uses(e, found) for e in every) and names_record(graph, unit, boundary.event):
+        return  # the text of the failure says which one
     line = lines[0]
     yield _finding(
         graph,

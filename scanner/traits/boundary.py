@@ -22,7 +22,7 @@ BEST_EFFORT = re.compile(
     r"cache|memcache|redis|metric|statsd|prometheus|datadog|analytic|telemetr|sentry|bugsnag|rollbar|newrelic|opentelemetry|\bspan|tracing|tracer|"
     r"(?:^|_)(?:log|logs|logger|logging|audit)(?:_|$)|cleanup|clean_up|cleanUp|clear|flush|purge|prune|invalidat|unlink|rmtree|remove_file|removeFile|tmp|temp(?:_|file|dir|$)|"
     r"delete_?(?:file|object|image|media|attachment|blob|key|dir|folder)|close|disconnect|shutdown|teardown|tear_down|dispose|release|unlock|heartbeat|ping|health|slack|discord|teams_|statuspage|debug|segment|mixpanel|"
-    r"posthog|gravatar|avatar|favicon|thumbnail|prefetch|warm|track_\w*event|trackEvent|braze|amplitude|geoip|geolocat|locali[sz]e|translat|suggest|autocomplete|version_check|checkUpdate|update_check|newsletter",
+    r"posthog|gravatar|avatar|favicon|thumbnail|prefetch|warm|track_\w*event|trackEvent|braze|amplitude|geoip|geolocat|locali[sz]e|translat|suggest|autocomplete|version_check|checkUpdate|update_check|newsletter|(?:disable|deactivate)_?(?:quote|cart|basket)",
     re.IGNORECASE,
 )
 """Names of steps that may fail without harm to an order."""

@@ -121,8 +121,15 @@ def level_of(graph: FlowGraph, unit: UnitRef, event: Event) -> int:
     known = graph.resolver.known(unit, event)
     name = last_name(call.callee)
     if known is not None and known.symbol.role == "log":
-        return max(_LEVELS.get(known.symbol.value, 1), _LEVELS.get(name, 1))
+        return max(_LEVELS.get(known.symbol.value, 1), _LEVELS.get(name, 1), _said(call) if name == "log" else 1)
     return 0
+
+
+def _said(call: Call) -> int:
+    """The level that a call names as its first argument (`log('warning', ...)`, `log(logging.ERROR, ...)`, `log(LogLevel::ERROR, ...)`)."""
+    first = call.args[0].value if call.args else None
+    word = str(first.value) if isinstance(first, Const) else last_name(first) if isinstance(first, Name | Attr) else ""
+    return _LEVELS.get(word.lower(), 1)
 
 
 def logs(graph: FlowGraph, unit: UnitRef, event: Event) -> bool:

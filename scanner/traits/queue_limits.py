@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from flowaudit.scanner.facts import Attr, Const, Expr, Location, Name
 from flowaudit.scanner.harvest.queue_words import VISIBILITY
-from flowaudit.scanner.program import last_name
+from flowaudit.scanner.program import ClassRef, last_name
 from flowaudit.scanner.rule import CONFIDENCES, Confidence, Step
 from flowaudit.scanner.traits.queues import Block, Fault, Queues, spoken
 
@@ -103,6 +103,8 @@ def _laravel_jobs(q: Queues) -> Iterator[Fault]:
             continue
         named = fields.get("connection")
         name = str(named.value.value) if named is not None and isinstance(named.value, Const) else ""
+        if _alone(q, cls):
+            continue  # the second run finds the lock and does not start
         chosen = [connections[name]] if name in connections else usual if not name else []
         file = q.graph.program.files.get(cls.file.path)
         if chosen and file is not None and all((b.number("visibility") or 0) <= limit for b in chosen):
@@ -118,6 +120,12 @@ def _laravel_jobs(q: Queues) -> Iterator[Fault]:
                            "Set retry_after above the longest job timeout.")
             found.related = tuple(Step(at, f"{job}: {seconds:g} s") for seconds, at, job in jobs[:20])
             yield found
+
+
+def _alone(q: Queues, cls: ClassRef) -> bool:
+    """Whether a job runs behind a lock (`middleware` gives `WithoutOverlapping`), so that a message that comes back early does no work beside the first run."""
+    middleware = cls.methods.get("middleware")
+    return middleware is not None and any(known.symbol.role == "lock" for _, known in q.graph.resolver.known_in(middleware))
 
 
 def _base(expr: Expr) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from flowaudit.scanner.facts import Arg, Call, Const, Expr, Name, Table
-from flowaudit.scanner.graph import EntryPoint, FlowGraph
+from flowaudit.scanner.graph import Edge, EntryPoint, FlowGraph
 from flowaudit.scanner.program import UnitRef, dotted, last_name
 from flowaudit.scanner.traits.queues import queues
 from flowaudit.scanner.traits.retry import UNLIMITED, Policy, policy
@@ -89,13 +89,20 @@ def _by_itself(graph: FlowGraph, unit: UnitRef) -> Policy | None:
             return policy(graph, unit, call, known, "task", unit.at(event))
         if name in {"retry", "release"} and dotted(call.callee).startswith(("self.", "task.", "job.")):
             return Policy("task", unit, unit.at(event), None, None)
-        if any(e.head is unit and e.kind == "enqueues" for e in graph.edge_of(unit, event)):
+        if any(_enqueues(graph, e, unit) for e in graph.edge_of(unit, event)):
             return Policy("task", unit, unit.at(event), None, None)
         if known is not None and known.symbol.role == "enqueue" and any(f.kind == "handler" for f in event.frames):
             return Policy("task", unit, unit.at(event), None, None)
         if re.search(r"re_?(?:schedule|queue|enqueue)|schedule_?retry|retry_?later", name, re.IGNORECASE):
             return Policy("task", unit, unit.at(event), None, None)
     return None
+
+
+def _enqueues(graph: FlowGraph, edge: Edge, unit: UnitRef) -> bool:
+    """Whether a call puts the unit's own work on the queue, itself or by the helper that it calls."""
+    if edge.kind == "enqueues":
+        return edge.head is unit
+    return edge.kind == "calls" and any(e.kind == "enqueues" and e.head is unit for e in graph.callees(edge.head))
 
 
 def _by_enqueue(graph: FlowGraph, entry: EntryPoint) -> Policy | None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from flowaudit.scanner.facts import Arg, Expr, Items, Name, Try
+from flowaudit.scanner.facts import Arg, Attr, Call, Expr, Import, Items, Name, Try
 from flowaudit.scanner.flow.failure import Caught, caught
 from flowaudit.scanner.graph import FlowGraph
 from flowaudit.scanner.program import UnitRef
 from flowaudit.scanner.traits.boundary import Boundary, boundary_of
+from flowaudit.scanner.traits.logtrace import logs
 
 GLOBAL = frozenset(
     {
@@ -25,29 +27,85 @@ GLOBAL = frozenset(
 
 @dataclass(slots=True, eq=False)
 class WrongType:
-    """A handler's class that is not there: `name` as written, `meant` what it stands for in this file."""
+    """A handler's class that is not there: `name` as written, `meant` what it stands for in this file. `spared`: that it never runs costs nothing, since
+    another handler takes what the call raises, or since it would only have hidden the failure from whoever waits."""
 
     unit: UnitRef
     caught: Caught
     boundary: Boundary
     name: str
     meant: str
+    spared: bool
 
 
-def wrong_types(graph: FlowGraph, unit: UnitRef) -> Iterator[WrongType]:
-    """The handlers of a unit on an integration boundary or a record's write that cannot catch what they mean to."""
+def dead_handlers(graph: FlowGraph, unit: UnitRef) -> list[tuple[Caught, str, str]]:
+    """The handlers of a unit all of whose classes are not there: they never run, so they swallow nothing. Each with a class as written and what it means."""
+    key = ("dead-handlers", unit.key)
+    if key not in graph.cache:
+        graph.cache[key] = list(_dead(graph, unit))
+    found: list[tuple[Caught, str, str]] = graph.cache[key]
+    return found
+
+
+def _dead(graph: FlowGraph, unit: UnitRef) -> Iterator[tuple[Caught, str, str]]:
     for handler in caught(unit.flow):
         if handler.block is None or not handler.types:
             continue
         kinds = _each(handler.types)
         missing = [(k, m) for k in kinds if (m := _missing(graph, unit, k)) is not None]
-        if not missing or len(missing) < len(kinds) or _caught_after(graph, unit, handler.block, handler):
+        if missing and len(missing) == len(kinds):
+            kind, meant = missing[0]
+            assert isinstance(kind, Name)
+            yield handler, kind.id, meant
+
+
+def wrong_types(graph: FlowGraph, unit: UnitRef) -> Iterator[WrongType]:
+    """The handlers of a unit on an integration boundary or a record's write that cannot catch what they mean to."""
+    for handler, name, meant in dead_handlers(graph, unit):
+        assert handler.block is not None
+        if _caught_after(graph, unit, handler.block, handler):
             continue
         boundary = boundary_of(graph, unit, handler.tried)
         if boundary is not None:
-            kind, meant = missing[0]
-            assert isinstance(kind, Name)
-            yield WrongType(unit, handler, boundary, kind.id, meant)
+            spared = _caught_beside(graph, unit, handler, boundary) or _only_hides(graph, unit, handler)
+            yield WrongType(unit, handler, boundary, name, meant, spared)
+
+
+def _caught_beside(graph: FlowGraph, unit: UnitRef, handler: Caught, boundary: Boundary) -> bool:
+    """Whether another handler of the block names a class of the library that the call belongs to."""
+    call = boundary.event.node
+    if boundary.kind != "system" or boundary.deep or not isinstance(call, Call) or handler.block is None:
+        return False
+    imports = graph.program.imports.get(unit.path, {})
+    packages = {_package(imports, head) for head in _heads(call)} - {""}
+    return any(
+        other is not handler.handler and _missing(graph, unit, kind) is None and _package(imports, next(_heads(kind), "")) in packages
+        for other in handler.block.handlers
+        for kind in _each(other.types)
+    )
+
+
+def _heads(at: Expr) -> Iterator[str]:
+    """The name that a chain of calls or members begins with (`Http` of `Http::timeout(20)->get()`)."""
+    while isinstance(at, Call | Attr):
+        at = at.callee if isinstance(at, Call) else at.base
+    if isinstance(at, Name):
+        yield at.id
+
+
+def _package(imports: Mapping[str, list[Import]], name: str) -> str:
+    """The first word of the full name under which a file imports a name; "" when it does not."""
+    found = imports.get(name)
+    return re.split(r"[\\./]", found[0].module.lstrip("\\"))[0] if found else ""
+
+
+def _only_hides(graph: FlowGraph, unit: UnitRef, handler: Caught) -> bool:
+    """Whether a handler in a flow that a person waits for would have said nothing to that person: without it the failure shows, which is better."""
+    if graph.reached(unit, "background") is not None or any(w.kind != "falls" for w in handler.ways):
+        return False
+    if any(not logs(graph, unit, e) for e in handler.inner):
+        return False
+    return boundary_of(graph, unit, [e for e in unit.flow.calls if e.start > handler.end]) is None
 
 
 def _each(types: tuple[Expr, ...]) -> list[Expr]:
