@@ -85,6 +85,9 @@ def _missing(table: StatusMap) -> Iterator[Gap]:
     elif default.kind == "nothing" and _translates(table):
         bad = [v for v, m in pairs if m in {"failed", "cancelled", "refunded", "returned", "paid", "delivered"} and v.terminal]
         told = "are dropped without a word"
+    confirmed = default.meaning in ENDED or default.kind == "raise" if _origin(table, _CONFIRMS) else False
+    if confirmed:
+        bad = [v for v in bad if norm(v.value) in _PENDING_NAMES or of_vendor(v.meaning) not in {"pending", "authorized"}]
     if not bad:
         return
     confidence: Confidence = "high" if default.text and table.known[0].vocabulary.complete and len(table.known) == 1 and table.known[0].strength >= 2 else "medium"
@@ -92,6 +95,8 @@ def _missing(table: StatusMap) -> Iterator[Gap]:
         confidence = "medium"
     if table.found.negated and default.kind == "raise" and any(r.vendor == "pending" for r in table.rows):
         confidence = "low"  # the code tells open from failed already; what is left is rare
+    if confirmed and default.kind == "raise" and len(bad) < 2:
+        confidence = "low"  # seldom, and the failure is heard of
     if default.meaning in SUCCESS and any(m in ENDED for v, m in pairs if v in bad):
         consequence = "an order that was not paid goes on as paid"
     elif default.meaning in SUCCESS:
@@ -110,19 +115,28 @@ def _missing(table: StatusMap) -> Iterator[Gap]:
 _WRITES = frozenset({"create", "capture", "refund", "confirm", "charge", "authorize", "submit", "pay", "execute", "send"})
 
 
+_CONFIRMS = frozenset({"confirm", "authenticate"})
+"""What ends a payment's open questions: a value that still asks for something afterwards says that the attempt failed."""
+
+
 def _after_write(table: StatusMap) -> bool:
     """Whether the subject is the answer of a request that changes the vendor's side."""
+    return _origin(table, _WRITES)
+
+
+def _origin(table: StatusMap, verbs: frozenset[str]) -> bool:
+    """Whether the subject is the answer of a call whose name has one of the verbs."""
     subject = table.found.subject
     while isinstance(subject, Attr | Index):
         subject = subject.base
     if isinstance(subject, Call):
-        return bool(_WRITES & set(words(last_name(subject.callee))))
+        return bool(verbs & set(words(last_name(subject.callee))))
     if not isinstance(subject, Name):
         return False
     for event in table.unit.flow.assigns.get(subject.id, ()):
         if isinstance(event.node, Assign):
             for part in walk(event.node.value):
-                if isinstance(part, Call) and _WRITES & set(words(last_name(part.callee))):
+                if isinstance(part, Call) and verbs & set(words(last_name(part.callee))):
                     return True
     return False
 

@@ -22,7 +22,19 @@ from flowaudit.scanner.traits.status_declared import constants_class, names_obje
 from flowaudit.scanner.traits.status_dispatch import dispatched
 from flowaudit.scanner.traits.status_outcome import Outcome, of_body, of_value
 from flowaudit.scanner.traits.status_words import of_vendor, words
-from flowaudit.scanner.traits.vocabulary import Key, Recognised, covered, key_of, may_speak, recognise, statuslike, telling, values_of
+from flowaudit.scanner.traits.vocabulary import (
+    PLATFORMS,
+    Key,
+    Recognised,
+    covered,
+    key_of,
+    may_speak,
+    recognise,
+    statuslike,
+    systems_at,
+    telling,
+    values_of,
+)
 
 MAX_TABLES = 4_000
 RAISES_ON_MISSING = frozenset({"python"})
@@ -307,10 +319,13 @@ def _in_class(graph: FlowGraph, cls: ClassRef) -> Iterator[StatusMap]:
     if listed is not None:
         rows = _rows(graph, holder, listed)
         if rows is not None:
+            outside = any(s.strength >= 2 and s.entry.id not in PLATFORMS for s in systems_at(graph, holder).values())
             for made in _made(graph, holder, listed, rows, Outcome("code", "not declared"), listed.name):
                 made.known = [k for k in made.known if made.event or names_object(listed.name, k)]
-                if made.known:
-                    _documented(graph, made)
+                for row in made.rows:
+                    row.documented, row.vendor, row.value = "", "", None
+                _documented(graph, made)
+                if made.known or (outside and not made.event):
                     yield made
 
 

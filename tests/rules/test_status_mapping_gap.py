@@ -389,3 +389,41 @@ def test_values_sent_only_when_asked_for_are_not_missed(path: str) -> None:
     (found,) = audit(RULE, {path: code})
     assert "'Received'" in found.message
     assert "PartiallyAuthorised" not in found.message
+
+
+CONFIRMED = {
+    "pay/stripe.py": """import stripe
+
+def settle(intent_id):
+    intent = stripe.PaymentIntent.confirm(intent_id)
+    if intent.status == "succeeded":
+        return "paid"
+    if intent.status == "processing":
+        return "pending"
+    return "failed"
+""",
+    "pay/stripe.ts": """import Stripe from 'stripe';
+const stripe = new Stripe('x');
+export async function settle(id: string) {
+  const intent = await stripe.paymentIntents.confirm(id);
+  if (intent.status === 'succeeded') {
+    return 'paid';
+  }
+  if (intent.status === 'processing') {
+    return 'pending';
+  }
+  return 'failed';
+}
+""",
+}
+
+
+@pytest.mark.parametrize("path", list(CONFIRMED))
+def test_a_payment_that_still_asks_after_its_confirmation_has_failed(path: str) -> None:
+    assert [f for f in audit(RULE, {path: CONFIRMED[path]}) if f.confidence != "low"] == []
+
+
+@pytest.mark.parametrize("path", list(CONFIRMED))
+def test_a_payment_in_process_after_its_confirmation_has_not(path: str) -> None:
+    found = audit(RULE, {path: CONFIRMED[path].replace('"processing"', '"canceled"').replace("'processing'", "'canceled'")})
+    assert any("'processing'" in f.message for f in found)

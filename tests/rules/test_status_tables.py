@@ -163,8 +163,15 @@ def test_a_class_of_constants_is_held_against_the_vocabulary(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", list(DECLARED))
-def test_a_class_named_after_another_object_is_none(path: str) -> None:
-    assert tables({path: DECLARED[path].replace("DisputeStatus", "PayoutStatus")}) == {}
+def test_a_class_named_after_another_object_has_no_vocabulary(path: str) -> None:
+    (table,) = tables({path: DECLARED[path].replace("DisputeStatus", "PayoutStatus")}).values()
+    assert table.vocabularies == ()
+    assert {c.mark for c in table.cells} == {""}
+
+
+@pytest.mark.parametrize("path", list(DECLARED))
+def test_the_shops_own_constants_are_no_mapping(path: str) -> None:
+    assert tables({path.replace("stripe", "shop"): DECLARED[path].replace("DisputeStatus", "OrderStatus")}) == {}
 
 
 def test_handlers_of_events_are_a_table() -> None:
