@@ -147,7 +147,7 @@ def of_body(graph: FlowGraph, unit: UnitRef, body: Body | None) -> Outcome:
     if found.kind == "code" and not found.meaning and seen.effects:
         found = replace(found, text=", ".join(dict.fromkeys([*filter(None, [found.text]), *seen.effects]))[:80])
     if found.kind == "value" and not _everywhere(body, {id(s) for s in _alone(graph, unit, body, "values")}):
-        others = [c.text for c in seen.calls if c.meaning == found.meaning and c.text not in found.text]
+        others = [*(c.text for c in seen.calls if c.text), *seen.effects]
         return Outcome(found.kind, ", ".join(dict.fromkeys([found.text, *others]))[:80], found.meaning, found.logged, True)
     return found
 
@@ -234,7 +234,7 @@ def _calls(graph: FlowGraph, unit: UnitRef, stmt: Stmt, head: Expr, seen: _Seen)
 def _joined(values: list[Outcome], calls: list[Outcome], logged: bool, raised: bool, other: bool) -> Outcome:
     chosen = values or [c for c in calls if c.meaning]
     meanings = {c.meaning for c in chosen if c.meaning}
-    text = ", ".join(dict.fromkeys(c.text for c in (chosen or calls) if c.text))[:80]
+    text = ", ".join(dict.fromkeys(c.text for c in (values or calls) if c.text))[:80]
     single = next(iter(meanings)) if len(meanings) == 1 else ""
     if raised:
         return Outcome("raise", text, single, True)
@@ -287,13 +287,12 @@ def _quiet(call: Call) -> bool:
     return name in _QUIET
 
 
-def row_text(outcome: Outcome) -> str:
-    """What becomes of one value in a few words."""
+def row_text(outcome: Outcome, partial: bool = False) -> str:
+    """What becomes of one value in a few words; `partial`: its branch has a further condition."""
+    text = outcome.text or default_text(outcome)
     if outcome.kind == "raise" and outcome.text and not _ERROR.search(outcome.text):
-        return f"{outcome.text}, then raises"
-    if outcome.conditional and outcome.text:
-        return f"{outcome.text} (in some cases)"
-    return outcome.text or default_text(outcome)
+        text = f"{outcome.text}, then raises"
+    return f"{text} (in some cases)" if partial or (outcome.conditional and outcome.text) else text
 
 
 def default_text(outcome: Outcome) -> str:

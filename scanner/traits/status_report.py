@@ -44,7 +44,7 @@ def _table(graph: FlowGraph, table: StatusMap, wrong: list[Gap]) -> StatusTable:
             mark = "suspicious"
         elif table.known and table.inward and not row.documented and row.key.exact and not own_side:
             mark = "retired" if row.key.forms[0] in retired else "unknown"
-        own = row_text(row.outcome)
+        own = row_text(row.outcome, row.arm.partial)
         cells.append(StatusCell(_cut(row.key.text), _cut(own), mark, _meant(table, row), row.documented))
     default = default_text(table.default)
     if not table.event and not own_side:

@@ -276,9 +276,13 @@ PARTLY = {
     if intent.status == "requires_capture":
         if capture(intent).error:
             order.set_status("failed")
+        else:
+            order.add_note("done")
     elif intent.status == "canceled":
         order.add_note("gone")
         raise GoneError("gone")
+    elif intent.status == "processing" and order.waits:
+        order.add_note("wait")
 """,
     "stripe/Order.php": """<?php
 class StripeOrder {
@@ -286,10 +290,14 @@ class StripeOrder {
         if ($intent->status === 'requires_capture') {
             if ($this->capture($intent)->error) {
                 $order->set_status('failed');
+            } else {
+                $order->add_note('done');
             }
         } elseif ($intent->status === 'canceled') {
             $order->add_note('gone');
             throw new GoneException('gone');
+        } elseif ($intent->status === 'processing' && $order->waits) {
+            $order->add_note('wait');
         }
     }
 }
@@ -300,8 +308,9 @@ class StripeOrder {
 @pytest.mark.parametrize("path", list(PARTLY))
 def test_what_happens_in_some_cases_only_says_so(path: str) -> None:
     (table,) = tables({path: PARTLY[path]}).values()
-    assert cells(table)["requires_capture"] == "failed (in some cases)"
+    assert cells(table)["requires_capture"] == "failed, add_note (in some cases)"
     assert cells(table)["canceled"] == "add_note, then raises"
+    assert cells(table)["processing"] == "add_note (in some cases)"
 
 
 COMMANDS = {
