@@ -40,7 +40,7 @@ from collections.abc import Iterator
 from flowaudit.scanner.graph import EntryPoint, FlowGraph, Site
 from flowaudit.scanner.rule import Confidence, Finding, Rule, Step
 from flowaudit.scanner.traits.exposure import entry_label, lowered
-from flowaudit.scanner.traits.idempotency import creates, key_of, repeat_refused, waits_for_buyer
+from flowaudit.scanner.traits.idempotency import creates, key_of, only_offered, repeat_refused, waits_for_buyer
 from flowaudit.scanner.traits.repeated_writes import Second, keyless_write, on_a_checked_way, repeats_ambiguously, second_attempts
 from flowaudit.scanner.traits.retry import UNLIMITED, Policy, client_sites, covered, declared, statuses_of, takes_all
 from flowaudit.scanner.traits.retry_jobs import job_policy
@@ -200,7 +200,7 @@ def _no_key(graph: FlowGraph, told: set[int]) -> Iterator[Finding]:
             rule=RULE.id,
             variant="no-key",
             at=site.at(),
-            message=f"{site.name} makes {_a(record)} at {taker} and {why}, while {reason}: the {record} can be made twice.",
+            message=f"{site.name} makes {_a(record)} at {taker} and {why}, while {reason}: {_twice(graph, site)}.",
             confidence="high" if state == "unstable" and delivered else "medium",
             vector="duplicated",
             key=f"{site.unit.unit.name}|{site.name}|key",
@@ -211,6 +211,11 @@ def _no_key(graph: FlowGraph, told: set[int]) -> Iterator[Finding]:
             entry=entry_label(entry),
             fix=f"Send an idempotency key made from the {record}'s own id.",
         )
+
+
+def _twice(graph: FlowGraph, site: Site) -> str:
+    record = site.known.symbol.record
+    return f"a second {record} for the same order stays open to be paid" if only_offered(graph, site) else f"the {record} can be made twice"
 
 
 def _again(entry: EntryPoint) -> str:

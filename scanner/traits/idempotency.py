@@ -32,16 +32,20 @@ _OF_ORDER = re.compile(r"order|invoice|basket|cart|booking|purchase|checkout|sub
 """Words of arguments that tie a payment to something that is paid once."""
 
 
-def waits_for_buyer(graph: FlowGraph, site: Site) -> bool:
-    """Whether a payment is only offered: the buyer must agree to it on a page (by the catalogue), nobody confirms it in the same unit, and its arguments
-    name nothing that is paid once, so that a second offer stands for nothing that exists."""
+def only_offered(graph: FlowGraph, site: Site) -> bool:
+    """Whether a payment is only offered: the buyer must agree to it on a page (by the catalogue), and nobody confirms it in the same unit."""
     places = site.known.symbol.at_once
     if not places:
         return False
     options = Options(graph, site.unit, site.call)
     if any(options.get(place) for place in places) or options.open:
         return False
-    if any(s is not site and s.system == site.system and s.writes and s.event.order > site.event.order for s in graph.sites_in(site.unit)):
+    return not any(s is not site and s.system == site.system and s.writes and s.event.order > site.event.order for s in graph.sites_in(site.unit))
+
+
+def waits_for_buyer(graph: FlowGraph, site: Site) -> bool:
+    """Whether a payment is only offered and its arguments name nothing that is paid once, so that a second offer stands for nothing that exists."""
+    if not only_offered(graph, site):
         return False
     return not any(_OF_ORDER.search(words(a.value) + " " + _keys(graph, site, a.value) + " " + _made_of(site, a.value)) for a in site.call.args)
 

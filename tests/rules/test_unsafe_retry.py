@@ -220,6 +220,13 @@ def test_a_payment_that_the_buyer_has_yet_to_confirm(path: str, code: str, more:
     assert ids(path, code % more) == (["unsafe-retry/no-key"] if told else [])
 
 
+def test_an_offer_for_an_order_is_said_to_stay_open() -> None:
+    (offer,) = audit(RULE, {"a.py": PAGE % ", metadata={'order_id': order.id}"})
+    (charge,) = audit(RULE, {"a.py": PAGE % ", confirm=True"})
+    assert "stays open to be paid" in offer.message
+    assert "can be made twice" in charge.message
+
+
 def test_a_refusal_of_the_repetition_that_is_handled() -> None:
     code = (
         "import stripe\ndef give_back(pay):\n    try:\n        return stripe.Refund.create(payment_intent=pay.ref)\n"
