@@ -206,7 +206,8 @@ def _fixes(report: Report, spots: Spots, room: int) -> list[tuple[str, str, int,
     def head(item: WorkItem, number: int, full: bool) -> Markup:
         text = work.render(
             item=item, number=number, full=full, short=short, counted=count, vector=_vector, stage=lambda key: STAGES.get(key, key), hours=_hours,
-            grade=GRADES.get(item.level, item.level), lines=any(mark in spots for mark in item.findings), order=specification(item.rule).order,
+            grade=GRADES.get(item.level, item.level), lines=any(mark in spots for mark in item.findings),
+            order=specification(item.rule).harm(item.vector, item.stage),
         )  # fmt: skip
         return Markup(text)  # noqa: S704 - the template escaped it
 

@@ -38,11 +38,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from flowaudit.scanner.graph import FlowGraph
 from flowaudit.scanner.program import UnitRef
 from flowaudit.scanner.rule import Confidence, Finding, Rule, Step
 from flowaudit.scanner.traits.awaiting import Floating, floating
-from flowaudit.scanner.traits.boundary import Boundary
+from flowaudit.scanner.traits.boundary import Boundary, boundaries
 from flowaudit.scanner.traits.exposure import entry_label, lowered
 from flowaudit.scanner.traits.ignored import Ignored, ignored
 from flowaudit.scanner.traits.response import Unchecked, unchecked
@@ -105,7 +107,20 @@ def _handler(graph: FlowGraph, one: Swallowed) -> Finding:
     end = Step(one.unit.at(one.caught), "the failure ends here")
     message = f"A failure of {one.boundary.words} {one.why}."
     related = tuple(Step(u.at(e), note) for u, e, note in one.related)
-    return _finding(graph, one.unit, "", one.boundary, (before, end), message, one.confidence, related)
+    again = _made_unchecked(graph, one)
+    if again is not None:
+        related = (*related, Step(one.unit.at(again.event), "is made although it is not known whether it was made before"))
+    found = _finding(graph, one.unit, "", one.boundary, (before, end), message, one.confidence, related)
+    return msgspec.structs.replace(found, vector="duplicated", stage=again.stage or found.stage) if again is not None else found
+
+
+def _made_unchecked(graph: FlowGraph, one: Swallowed) -> Boundary | None:
+    """What is created in the same system after a read of it failed: the read was to tell whether it was there already."""
+    site, block = one.boundary.site, one.caught.block
+    if site is None or site.effect != "read" or block is None:
+        return None
+    later = [event for event in one.unit.flow.calls if event.start >= block.end]
+    return next((b for b in boundaries(graph, one.unit, later) if b.site is not None and b.site.effect == "create" and b.system == site.system), None)
 
 
 def _wrong(graph: FlowGraph, wrong: WrongType) -> Finding:

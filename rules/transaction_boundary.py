@@ -33,7 +33,6 @@ Enqueue on commit, call systems before or after the transaction and store the in
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from flowaudit.scanner.graph import FlowGraph
@@ -41,6 +40,7 @@ from flowaudit.scanner.program import UnitRef
 from flowaudit.scanner.rule import Confidence, Finding, Rule, Step, Vector
 from flowaudit.scanner.traits.batch import fragile_loops
 from flowaudit.scanner.traits.broken_transaction import broken_writes
+from flowaudit.scanner.traits.concern import DERIVED, concern
 from flowaudit.scanner.traits.cursor import moved_cursors
 from flowaudit.scanner.traits.exposure import entry_label, lowered
 from flowaudit.scanner.traits.lost_update import lost_updates
@@ -60,9 +60,6 @@ RULE = Rule(
         "lost-update": "Stock, balance or status is read, changed and saved without a lock.",
     },
 )
-
-_DERIVED = re.compile(r"search|reindex|(?:^|_)index|thumbnail|cache|analytic|metric|statistic", re.IGNORECASE)
-"""Tasks that only renew what is derived from the records: too early a run leaves an old search result, not an order."""
 
 
 def check(graph: FlowGraph) -> Iterator[Finding]:
@@ -96,7 +93,9 @@ def _finding(graph: FlowGraph, unit: UnitRef, out: Outgoing, steps: tuple[Step, 
     opened = f"line {start.at.line}" if here else f"{start.at.path}:{start.at.line}"
     site = out.site
     also = f" (and {len(more)} more)" if more else ""
-    vector: Vector = "lost" if out.queued else "inconsistent"
+    stage, vector = concern(graph, unit, out.event)
+    if site is not None:
+        stage, vector = site.stage, "inconsistent"
     if not inside:
         done = "is enqueued" if out.queued else "goes out"
         between = f"between adding the row (line {start.at.line}) and committing it (line {steps[-1].at.line})"
@@ -105,7 +104,7 @@ def _finding(graph: FlowGraph, unit: UnitRef, out: Outgoing, steps: tuple[Step, 
     elif out.queued:
         message = f"{out.name}{also} is enqueued inside the transaction opened at {opened}: a worker can run before the commit, or for a record that is rolled back."
         confidence = "high" if len(steps) == 1 and start.note.startswith("transaction opened") and here else "medium"
-        if _DERIVED.search(out.name) and not more:
+        if DERIVED.search(out.name) and not more:
             confidence = "low"
     else:
         to = f" to {graph.catalog.entries[site.system].name}" if site is not None and site.system in graph.catalog.entries else ""
@@ -129,7 +128,7 @@ def _finding(graph: FlowGraph, unit: UnitRef, out: Outgoing, steps: tuple[Step, 
             "a queue whose messages are rows of the same transaction",
         ),
         system=site.system if site is not None else "",
-        stage=site.stage if site is not None else "order",
+        stage=stage,
         entry=entry_label(entry),
         effort="quick win" if out.queued else "structural",
         fix="Enqueue it on commit." if out.queued else "Call the system before or after the transaction; store the intent and the answer.",

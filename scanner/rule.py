@@ -15,7 +15,7 @@ Confidence: TypeAlias = Literal["low", "medium", "high"]
 CONFIDENCES: tuple[Confidence, ...] = ("low", "medium", "high")
 Vector: TypeAlias = Literal["lost", "duplicated", "stuck", "delayed", "inconsistent", "invisible"]
 Effort: TypeAlias = Literal["quick win", "structural"]
-STAGES = ("checkout", "payment", "order", "export", "fulfilment", "invoice", "return", "notification", "catalogue", "")
+STAGES = ("checkout", "payment", "order", "export", "fulfilment", "invoice", "return", "notification", "catalogue", "beside", "")
 """Where in an order's life; "" = not known."""
 
 

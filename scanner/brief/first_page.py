@@ -60,7 +60,7 @@ def _first(report: Report, numbers: dict[str, int]) -> list[str]:
     """The worst kinds of fault, each with all its work items."""
     kinds: dict[str, list[WorkItem]] = {}
     for item in story.worst(report, len(report.work)):
-        kinds.setdefault(specification(item.rule).order, []).append(item)
+        kinds.setdefault(specification(item.rule).harm(item.vector, item.stage), []).append(item)
     names = {item.id: item.name for item in report.systems}
     parts = []
     for place, (words, items) in enumerate(list(kinds.items())[:MOST], 1):

@@ -41,9 +41,14 @@ def fixes(report: Report, numbers: dict[str, int], size: Size) -> list[str]:
 def row(item: WorkItem, numbers: dict[str, int]) -> tuple[str, ...]:
     """A work item as a row."""
     return (
-        str(numbers[item.id]), text(cut(plain(item.title), 110)), HARMS.get(item.vector, item.vector), f"{item.impact:g}", f"{item.likelihood:g}",
+        str(numbers[item.id]), text(cut(plain(item.title), 110)), _becomes(item), f"{item.impact:g}", f"{item.likelihood:g}",
         hours(item.hours), str(len(item.findings)), f"{item.score:g}",
     )  # fmt: skip
+
+
+def _becomes(item: WorkItem) -> str:
+    """What becomes of an order, in a word."""
+    return "untouched" if item.stage == "beside" else HARMS.get(item.vector, item.vector)
 
 
 def _map(report: Report, numbers: dict[str, int], size: Size) -> list[str]:

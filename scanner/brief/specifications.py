@@ -44,7 +44,7 @@ def written(report: Report, numbers: dict[str, int], most: int, after: int = 0) 
     for position, item in enumerate(chosen):
         number = numbers[item.id]
         spec = specification(item.rule)
-        like = told.setdefault((spec.accept, spec.order), number)
+        like = told.setdefault((spec.accept, spec.harm(item.vector, item.stage)), number)
         way = spec.written(item.files[0] if item.files else "", item.systems)
         if way and told.setdefault(way, number) != number:
             way = f"as in work item {told[way]}."
@@ -69,7 +69,7 @@ def _one(item: WorkItem, number: int, members: Sequence[Member], like: int, way:
     grade = f"{LEVELS[item.level].capitalize()}, priority {item.score:g}; {item.effort}, {hours(item.hours)}; {count(len(item.findings), 'place')}"
     grade += f" in {count(len(item.files), 'file')}; rule {code(item.rule)}, work item {item.id}."
     parts = [f"### {number}. {text(plain(item.title))}", grade]
-    parts.append(f"**What breaks for an order.** {f'As for work item {like}.' if like else spec.order}")
+    parts.append(f"**What breaks for an order.** {f'As for work item {like}.' if like else spec.harm(item.vector, item.stage)}")
     parts.append("**Where, and the evidence.**")
     for index, member in enumerate(members[:SHOWN]):
         parts += _evidence(member, index == 0)

@@ -8,7 +8,7 @@ from collections import Counter
 import msgspec
 
 from flowaudit.scanner.brief.texts import WORDS
-from flowaudit.scanner.report import EntryItem, Report, ScheduleItem, SystemItem, WorkItem
+from flowaudit.scanner.report import EntryItem, Ranked, Report, ScheduleItem, SystemItem, WorkItem
 
 
 class Danger(msgspec.Struct, frozen=True):
@@ -65,11 +65,14 @@ VECTORS = {
     "invisible": ("A failure that nobody sees", "Something fails and leaves no trace or alarm, so a customer is the first to notice."),
 }
 """Vector -> (title, what it means for a shop), the gravest first."""
+BESIDE = ("Something beside the orders goes wrong", "A search result, a cache or a statistic is old or wrong for a while; no order is touched.")
+"""What faults are called that no order passes."""
 SMALL = 30
 """Findings up to which a brief stays short."""
 STAGES = {
     "checkout": "checkout", "payment": "payment", "order": "the order itself", "export": "export to warehouse or books", "fulfilment": "fulfilment",
     "invoice": "invoice", "return": "returns and refunds", "notification": "messages to customers", "catalogue": "catalogue and stock",
+    "beside": "work beside the orders",
 }  # fmt: skip
 
 
@@ -77,8 +80,11 @@ def dangers(report: Report) -> tuple[Danger, ...]:
     """One Danger a vector that was found, the gravest first."""
     names = {item.id: item.name for item in report.systems}
     out = []
-    for vector, (title, words) in VECTORS.items():
-        found = [item for item in report.findings if item.finding.vector == vector]
+    kinds: dict[str, list[Ranked]] = {}
+    for item in report.findings:
+        kinds.setdefault("beside" if item.finding.stage == "beside" else item.finding.vector, []).append(item)
+    for vector, (title, words) in {**VECTORS, "beside": BESIDE}.items():
+        found = kinds.get(vector)
         if found:
             prints = {item.fingerprint for item in found}
             stages = Counter(STAGES[item.finding.stage] for item in found if item.finding.stage in STAGES)

@@ -22,8 +22,14 @@ class Specification(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     rollout: str
     rollback: str
     steps: tuple[str, ...] = ()
+    harms: dict[str, str] = {}
+    """What breaks where it is not what `order` says: by stage ("beside"), or by what becomes of an order ("duplicated")."""
     change: dict[str, str | dict[str, str]] = {}
     """How it is usually written, by language (py, php, js), or by system and then language."""
+
+    def harm(self, vector: str, stage: str) -> str:
+        """What breaks, for findings of that kind and stage."""
+        return self.harms.get(stage) or self.harms.get(vector) or self.order
 
     def written(self, path: str, systems: tuple[str, ...] = ()) -> str:
         """The usual way of writing it in the language of a file: the one system's own where there is one, "" where nothing is known."""

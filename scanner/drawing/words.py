@@ -58,7 +58,8 @@ MARKS = {"error": "!! ", "warning": "! "}
 """Level -> the mark that says it without colour."""
 STAGES = {
     "checkout": "checkout", "payment": "payment", "order": "order", "export": "export to the ERP", "fulfilment": "fulfilment", "invoice": "invoice",
-    "return": "return", "notification": "notification", "catalogue": "catalogue", "": "not known",
+    "return": "return", "notification": "notification", "catalogue": "catalogue", "beside": "beside the orders",
+    "": "not known",
 }  # fmt: skip
 LEVELS = ("error", "warning", "note")
 _NARROW = frozenset("iljft.,:;'|!/()[]{}I \\`-")

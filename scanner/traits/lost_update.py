@@ -43,7 +43,7 @@ def lost_updates(graph: FlowGraph, unit: UnitRef) -> Iterator[Suspect]:
         steps = (*([Step(unit.at(saved), "saved")] if saved is not event else []), *more)
         yield Suspect(
             Step(unit.at(event), f"{field} is read, changed and saved"),
-            f"{subject}.{field} is read, changed in memory and saved without a lock: of two orders at the same moment one change is lost.",
+            f"{subject}.{field} is read, changed in memory and saved without a lock: of two changes at the same moment one is lost.",
             "medium",
             f"{subject}.{field}",
             steps,
