@@ -23,7 +23,8 @@ Stays silent
 ------------
 When the library's default is finite, the value comes from configuration or a parameter that callers fill, a total deadline wraps the call,
 the target is loopback, or an option table could not be followed (counted in coverage). Of low confidence where a person starts it and sees it hang: the
-commands of a terminal program that asks questions, commands run once (`migrate_...`), scripts that nothing starts, branches that do not run in production;
+commands of a terminal program that asks questions, commands run once (`migrate_...`), scripts that nothing starts, branches that do not run in production; and
+where every way to the call starts in a function that its platform ends (AWS Lambda);
 so are the calls of a page, also by its timer.
 
 Example
@@ -143,6 +144,7 @@ def _finding(graph: FlowGraph, group: list[tuple[Site, Trait]]) -> Finding:
     library = site.known.entry.name
     what = f"{len(group)} calls{to} through one {library} client can" if client else f"{site.name}{to} can"
     why = "the timeout is switched off here" if trait.explicit else f"no timeout is set on the way and {library} has none"
+    ended = entry is not None and all(graph.reached(s.unit, "unended") is None for s, _ in group)
     confidence: Confidence = "high" if trait.sure and site.certainty == "sure" else "medium"
     if entry is not None and entry_label(entry) == "manual":
         confidence = "medium"
@@ -153,10 +155,13 @@ def _finding(graph: FlowGraph, group: list[tuple[Site, Trait]]) -> Finding:
         confidence = "low"  # a script that nothing registers, or a page's own call (also by its timer) that its reader sees fail
     if all(off_production(s.event) for s, _ in group):
         confidence = "low"
+    if ended:
+        confidence = "low"  # the platform ends the run, and with it the call
+    until = "until the platform ends the function" if ended else "for ever"
     return Finding(
         rule=RULE.id,
         at=at,
-        message=f"{what} wait for ever: {why}.",
+        message=f"{what} wait {until}: {why}.",
         confidence=lowered(graph, site.unit, confidence),
         vector="stuck",
         key=f"{site.unit.unit.name}|{site.name}|{site.system}",

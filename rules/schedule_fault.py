@@ -143,7 +143,8 @@ def _platform(graph: FlowGraph, job: Job) -> Iterator[Finding]:
             yield _finding(
                 job,
                 "no-catch-up",
-                f"{job.schedule.name} stays in the state failed after one exception, and {why}: it never runs again by itself",
+                f"{job.schedule.name} stays in the state failed after an exception that outlasts the few seconds of its message's retries, and {why}: "
+                "it never runs again by itself",
                 "medium",
                 "lost",
                 (step,),

@@ -227,7 +227,7 @@ def _handlers(graph: FlowGraph, unit: UnitRef) -> Iterator[Finding]:
         boundary = boundary_of(graph, unit, found.tried)
         if boundary is None or boundary.kind == "work" or not _matters(graph, unit, boundary):
             continue
-        if lines and found.broad and not found.raises:
+        if lines and found.broad and not found.raises and not tells_itself(graph, unit, boundary.event):
             yield from _no_cause(graph, unit, found, lines, boundary)
         if lines and not found.raises and foreign(graph, unit, found):
             yield from _no_identity(graph, unit, found, lines, boundary)

@@ -77,7 +77,8 @@ class Symbol(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     value: what the name itself says (a log level, an HTTP verb, an entry kind, "unlimited", "zero"; "process": a `configure` symbol sets it for the
     whole process, and the place "=" is what is assigned to the name). instance: class of the result; "@row" and its like: see scanner/rows.py.
     handler: where a handler, wrapped function or adapter is found; for an entry that is a base class, the methods that the framework calls.
-    limit: default limit of this very call in seconds when it differs from the entry's. receivers: for `?.name`.
+    limit: default limit of this very call in seconds when it differs from the entry's; of an entry point: after how many seconds at most its platform
+    ends a run. receivers: for `?.name`.
     topic: also where a record call says which kind of row it works on. record/stage: what it is about (of a `log`: with which it is kept).
     system: id of the system that it calls. repeat: what repeats an entry point (delivery, schedule, retry, user).
     background: an entry that no person waits for. failure: what an escaping exception does there: redelivered | dropped | shown | exit (of an

@@ -229,7 +229,8 @@ class FlowGraph:
         return self._entry_units.get(unit.key, [])
 
     def reach(self, what: str) -> Reach:
-        """What the entry points of a class reach: "any" | "background" | "user" | "repeatable" | "delivered"."""
+        """What the entry points of a class reach: "any" | "background" | "user" | "repeatable" | "delivered" | "unended" (whose
+        platform does not end a run)."""
         if what not in self._reach:
             chosen = [e for e in self.entries if CLASSES[what](e)]
             self._reach[what] = self._search(chosen)
@@ -302,10 +303,13 @@ def _short(unit: UnitRef) -> str:
 
 _VERBS = {"calls": "calls", "callback": "runs the callback", "enqueues": "enqueues", "schedules": "starts", "starts": "starts"}
 EXPOSURE = {"webhook": 0, "route": 1, "consumer": 2, "task": 3, "schedule": 4, "event": 5, "hook": 6, "command": 7, "api": 8, "script": 9}
+FUNCTIONS = "aws-lambda"
+"""The platform of entry points that a function's settings bind; it ends each run."""
 CLASSES: dict[str, Callable[[EntryPoint], bool]] = {
     "any": lambda _: True,
     "background": lambda e: e.background,
     "user": lambda e: not e.background and e.kind not in {"api", "script"},
     "repeatable": lambda e: e.repeat != "",
     "delivered": lambda e: e.repeat in {"delivery", "retry"},
+    "unended": lambda e: not (e.platform == FUNCTIONS or (e.known is not None and isinstance(e.known.symbol.limit, int | float))),
 }

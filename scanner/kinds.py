@@ -19,11 +19,11 @@ _MANIFESTS = frozenset({"composer.json", "go.mod", "Gemfile", "package.json"})
 _ASSETS = frozenset({"static", "assets", "public", "js", "css", "lib", "libs", "javascripts", "stylesheets", "skin", "media", "web", "www"})
 
 _TEST_FOLDER = re.compile(
-    r"(?:^|/)(?:tests?|__tests__|__mocks__|__fixtures__|specs?|unit-?tests?|integration-?tests?|e2e|cypress|playwright|testing|testdata|test[-_](?:data|utils?|helpers?|support)"
+    r"(?:^|/)_?(?:tests?|__tests__|__mocks__|__fixtures__|specs?|unit[-_]?tests?|integration[-_]?tests?|e2e|cypress|playwright|testing|testdata|test[-_](?:data|utils?|helpers?|support)"
     r"|fixtures|mocks|stubs|Tests?|TestSuite|testsuite|features/bootstrap)/"
 )
 _TEST_FILE = re.compile(
-    r"^(?:test_.*\.py|.*_tests?\.py|tests?\.py|conftest\.py|.*_test\.(?:go|rb|exs|dart|ts|js)|.*_spec\.rb"
+    r"^(?:test_.*\.py|.*[-_]tests?\.py|tests?\.py|conftest\.py|.*_test\.(?:go|rb|exs|dart|ts|js)|.*_spec\.rb"
     r"|.*\.(?:spec|test|e2e|cy|stories|e2e-spec|int-spec)\.[cm]?[jt]sx?|.+(?:Test|TestCase|Tests|Cest|Spec)\.(?:php|java|kt|cs|scala|groovy)"
     r"|(?:jest|vitest|cypress|playwright|karma|wdio)\.(?:config|setup)\..*|phpunit.*\.xml.*)$"
 )

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from flowaudit.scanner import entries
 from flowaudit.scanner.facts import Binding, FileFacts, Setting
-from flowaudit.scanner.graph import EntryPoint, FlowGraph
+from flowaudit.scanner.graph import FUNCTIONS, EntryPoint, FlowGraph
 from flowaudit.scanner.program import ClassRef, UnitRef
 
 SCOPE = "symfony-services"
@@ -19,8 +19,6 @@ SCOPE = "symfony-services"
 SUBSCRIBED = "subscribed"
 """The option of a Binding whose methods are those that `getSubscribedEvents` (or `getHandledMessages`) names."""
 
-FUNCTIONS = "aws-lambda"
-"""The platform of Bindings whose handlers are functions of the cloud."""
 MAX_HANDLERS = 400
 """Handlers of one binding; a namespace that holds more is not a module's."""
 

@@ -83,6 +83,7 @@ def test_a_module_of_the_shop_called_vendor_or_build_is_read(make_repo: Make, pa
         ("tests/a.py", "test"), ("app/test_a.py", "test"), ("a_test.go", "test"), ("src/x.spec.ts", "test"), ("src/__tests__/x.ts", "test"),
         ("Test/Unit/OrderTest.php", "test"), ("src/OrderTest.php", "test"), ("Controller/Adminhtml/ConnectionTest.php", "code"),
         ("Test/Controller/PageTest.php", "test"), ("fixtures/a.py", "test"), ("conftest.py", "test"),
+        ("_integration-test/roots/a.py", "test"), ("roots-test.py", "test"), ("shop/fastest.py", "code"),
         ("shop/migrations/0001_a.py", "migration"), ("database/migrations/x.php", "migration"), ("alembic/versions/x.py", "migration"),
         ("docs/a.py", "example"), ("examples/pay.py", "example"), ("a.min.js", "minified"), ("x_pb2.py", "minified"),
         ("app/latest.py", "code"), ("shop/contest.py", "code"), ("src/protest/a.py", "code"), ("attestation/a.py", "code"), ("inspect/spec.py", "code"),

@@ -11,10 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from flowaudit.scanner.facts import FileFacts, Location, Scalar, Setting
-from flowaudit.scanner.graph import EntryPoint, FlowGraph
+from flowaudit.scanner.graph import FUNCTIONS, EntryPoint, FlowGraph
 from flowaudit.scanner.harvest.limit_words import split
 from flowaudit.scanner.traits.queues import Block, queues
-from flowaudit.scanner.wired import FUNCTIONS
 
 _ASIDE = re.compile(
     r"(?:^|[/_.-])(?:dev|devel|development|(?<!usr/)local|tests?|testing|ci|debug|xdebug|examples?|samples?|demo|e2e|dist)(?:[/_.-]|$)", re.IGNORECASE

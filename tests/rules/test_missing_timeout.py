@@ -122,3 +122,18 @@ def test_what_a_person_starts_and_sees_hang_is_a_smell(path: str, code: str, con
 def test_a_branch_that_does_not_run_in_production(before: str, confidence: str) -> None:
     code = f"import requests\nfrom shop.settings import env\n\ndef rates():\n    {before}\n    return requests.get('https://rates.example.com/today')\n"
     assert [f.confidence for f in audit(RULE, {"shop/rates.py": code})] == [confidence]
+
+
+PAY = "import requests\n\ndef pay(order):\n    requests.post('https://pay.example.com/charges', json=order)\n"
+FUNCTION = "from aws_lambda_powertools import Logger\nfrom shop.pay import pay\n\ndef handler(event, _):\n    pay(event)\n"
+TASK = "from celery import shared_task\nfrom shop.pay import pay\n\n@shared_task\ndef settle(order):\n    pay(order)\n"
+
+
+def test_a_function_that_its_platform_ends_bounds_its_calls() -> None:
+    found = audit(RULE, {"shop/pay.py": PAY, "shop/on_paid.py": FUNCTION})
+    assert [(f.confidence, "for ever" in f.message) for f in found] == [("low", False)]
+
+
+def test_a_function_beside_a_task_bounds_nothing() -> None:
+    found = audit(RULE, {"shop/pay.py": PAY, "shop/on_paid.py": FUNCTION, "shop/tasks.py": TASK})
+    assert [(f.confidence, "for ever" in f.message) for f in found] == [("high", True)]

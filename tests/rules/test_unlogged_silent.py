@@ -84,3 +84,43 @@ def test_which_lines_must_name_the_record(call: str, kind: str, expected: list[s
     helper = f"class analytics:\n    @staticmethod\n    def report(order):\n        {POST}\n"
     code = LINE.format(call=call, kind=kind).replace("logger = ", "import requests\n" + helper + "logger = ")
     assert [f.id for f in audit("unlogged-call", {"shop/tasks.py": code})] == expected
+
+
+GATEWAY = """import logging
+import requests
+
+logger = logging.getLogger(__name__)
+
+
+class PaymentFailed(Exception):
+    pass
+
+
+def capture(order):
+    try:
+        return requests.post("https://api.stripe.com/v1/charges", json={"order": order.id}, timeout=5)
+    except requests.RequestException as error:
+        %s
+        raise PaymentFailed(str(error))
+"""
+WORKER = """import logging
+from celery import shared_task
+from shop.gateway import PaymentFailed, capture
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task
+def settle(order):
+    try:
+        capture(order)
+    except Exception as failure:
+        logger.error("capture failed for order %s", order.id)
+        order.refuse()
+"""
+
+
+@pytest.mark.parametrize(("line", "found"), [("logger.error('capture: %s', error)", 0), ("pass", 1)])
+def test_the_cause_may_stand_where_the_failure_is_caught_first(line: str, found: int) -> None:
+    files = {"shop/gateway.py": GATEWAY % line, "shop/tasks.py": WORKER}
+    assert len([f for f in audit("unlogged-call", files) if f.variant == "no-cause"]) == found
