@@ -115,10 +115,9 @@ def _overwritten(graph: FlowGraph, first: Change, later: Change) -> Finding:
 def _finding(graph: FlowGraph, gap: Gap) -> Finding:
     table = gap.table
     entry = table.known[0].entry
-    looked = (
-        f"{len(table.rows)} values of {label(table)} against {', '.join(k.vocabulary.id for k in table.known)}",
-        f"what other values do: {default_text(table.default)}",
-    )
+    subject, rest = label(table), default_text(table.default)
+    compared = f"{len(table.rows)} values{f' of {subject}' if subject else ''} against {', '.join(k.vocabulary.id for k in table.known)}"
+    looked = (compared, f"what other values do: {rest}" if rest else "a case for other values")
     fix = {
         "missing": f"Give {', '.join(repr(v) for v in gap.values[:6])} a case, and raise or log on any other value.",
         "unknown-value": f"Write '{gap.values[-1]}'.",

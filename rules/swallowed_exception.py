@@ -105,13 +105,20 @@ def check(graph: FlowGraph) -> Iterator[Finding]:
 def _handler(graph: FlowGraph, one: Swallowed) -> Finding:
     before = Step(one.unit.at(one.boundary.event), f"{one.boundary.words} can fail")
     end = Step(one.unit.at(one.caught), "the failure ends here")
-    message = f"A failure of {one.boundary.words} {one.why}."
+    why = one.why.replace("is only logged", "is noted with the record, but nothing repeats it", 1) if _noted(graph, one) else one.why
+    message = f"A failure of {one.boundary.words} {why}."
     related = tuple(Step(u.at(e), note) for u, e, note in one.related)
     again = _made_unchecked(graph, one)
     if again is not None:
         related = (*related, Step(one.unit.at(again.event), "is made although it is not known whether it was made before"))
     found = _finding(graph, one.unit, "", one.boundary, (before, end), message, one.confidence, related)
     return msgspec.structs.replace(found, vector="duplicated", stage=again.stage or found.stage) if again is not None else found
+
+
+def _noted(graph: FlowGraph, one: Swallowed) -> bool:
+    """Whether the handler leaves a note that is kept with the record (an order note)."""
+    known = [graph.resolver.known(one.unit, event) for event in one.caught.inner if event.kind == "call"]
+    return any(k is not None and k.symbol.role == "log" and bool(k.symbol.record) for k in known)
 
 
 def _made_unchecked(graph: FlowGraph, one: Swallowed) -> Boundary | None:

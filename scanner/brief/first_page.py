@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from flowaudit.scanner.brief import story
-from flowaudit.scanner.brief.markdown import cut, table, text
+from flowaudit.scanner.brief.markdown import code, cut, table, text
 from flowaudit.scanner.brief.story import STAGES, VECTORS
 from flowaudit.scanner.brief.texts import specification
 from flowaudit.scanner.brief.words import LEVELS, count, hours
@@ -52,7 +52,7 @@ def _lead(report: Report) -> str:
     else:
         lines.append(f"At {len(report.findings):,} places an order can go wrong without anybody noticing: {graded}.")
     apart = [count(len(report.suppressed), "finding is", "findings are") + " set aside with a reason"] if report.suppressed else []
-    apart += [f"{count(report.hidden, 'less certain one is', 'less certain ones are')} not shown"] if report.hidden else []
+    apart += [f"{count(report.hidden, 'less certain one is', 'less certain ones are')} shown by {code('--min-confidence low')} only"] if report.hidden else []
     return " ".join(lines) + (f" Besides, {' and '.join(apart)}." if apart else "")
 
 

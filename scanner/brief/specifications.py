@@ -158,9 +158,11 @@ def filled(step: str, member: Member, names: dict[str, str]) -> str:
     """A step with the gravest place's own names."""
     ranked, near = member
     finding = ranked.finding
+    named = near is not None and near.unit
     unit = code(near.unit) if near is not None and near.unit else f"the code at {place(finding.at)}"
+    step = step if named else step.replace("<unit> at <place>", "<unit>")
     system = text(names.get(finding.system, finding.system)) or "the other system"
-    start = text(plain(finding.path[0].note)) if finding.path else "the entry point"
+    start = text(plain(finding.path[0].note).removeprefix("entry point: ")) if finding.path else "the entry point"
     for mark, value in (("<unit>", unit), ("<place>", place(finding.at)), ("<system>", system), ("<start>", start)):
         step = step.replace(mark, value)
     return step

@@ -113,7 +113,7 @@ def test_a_place_names_its_function_and_its_lines_and_shows_its_code() -> None:
 def test_the_steps_carry_the_names_of_the_place() -> None:
     report = with_code(reports.report(findings=(reports.finding("a.py", rule="swallowed-exception"),)))
     steps = brief.render(report).split("**Suggested change.**")[1].split("**Required")[0]
-    assert "1. In `Shop.export` at `a.py:12`, decide" in steps
+    assert "1. In `Shop.export` at `a.py:12`, raise the failure again" in steps
     assert not re.search(r"<(?:unit|place|system|start)>", steps)
 
 
