@@ -20,6 +20,8 @@ FORMAT = 2
 MAX_BYTES = 600_000_000
 """Size above which the least recently used facts are dropped, down to KEEP of it."""
 KEEP = 0.7
+TRIES = 6
+"""Times that a store is opened which another process is just making or closing."""
 WAIT = 5.0
 """Seconds to wait for another scan's write."""
 RACY_NS = 2_000_000_000
@@ -63,7 +65,8 @@ class Cache:
             self._open(self.path)
 
     def _open(self, path: Path) -> None:
-        for attempt in range(2):
+        removed = False
+        for attempt in range(TRIES):
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 db = sqlite3.connect(path, timeout=WAIT, isolation_level=None)
@@ -73,12 +76,16 @@ class Cache:
                 db.execute("CREATE TABLE IF NOT EXISTS blobs (name TEXT PRIMARY KEY, data BLOB NOT NULL, used INTEGER NOT NULL)")
                 self._db = db
                 return
-            except sqlite3.OperationalError:
-                return  # locked, read-only, no space: this scan goes without
+            except sqlite3.OperationalError as error:
+                # Turning to WAL, or the last one closing it, locks the file without SQLite waiting for it.
+                if "locked" not in str(error):
+                    return  # read-only, no space: this scan goes without
+                time.sleep(0.02 * (attempt + 1))
             except sqlite3.DatabaseError:
-                if attempt:
+                if removed:
                     return
                 _remove(path)
+                removed = True
             except OSError:
                 return
 
