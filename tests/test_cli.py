@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -205,10 +205,9 @@ def test_a_clients_modules_are_never_imported(make_repo: Make) -> None:
     assert "missing-timeout" in done.stdout
 
 
-def test_help_is_fast() -> None:
-    best = 9.0
-    for _ in range(3):
-        start = time.perf_counter()
-        subprocess.run([*FLOWAUDIT, "--help"], capture_output=True, check=True)
-        best = min(best, time.perf_counter() - start)
-    assert best < 0.6  # 0.08 s on a quiet machine; the bar is 0.15 s
+def test_help_imports_no_heavy_library() -> None:
+    code = "import sys; from flowaudit.scanner.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\nprint(sorted(sys.modules), file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in re.findall(r"'([\w.]+)'", done.stderr)}
+    assert "flowaudit" in loaded
+    assert not loaded & {"networkx", "libcst", "semgrep", "tree_sitter", "jinja2", "yaml", "multiprocessing", "msgspec", "shtab", "PIL"}
