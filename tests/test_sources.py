@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -199,18 +198,10 @@ def test_what_is_not_given_to_a_reader(data: bytes, code: bool, reason: str, apa
     assert sources.refuse(data, code) == (reason, apart)
 
 
-def test_a_big_tree_is_walked_fast(tmp_path: Path) -> None:
+def test_a_big_tree_is_walked_whole(tmp_path: Path) -> None:
     for folder in range(46):
         (tmp_path / f"d{folder}").mkdir()
         for number in range(100):
             (tmp_path / f"d{folder}" / f"m{number}.py").touch()
     (tmp_path / ".gitignore").write_text("\n".join(f"*.x{n}\n/dir{n}/" for n in range(20)))
-    walk(tmp_path)
-    best = min(timed(tmp_path) for _ in range(3))
-    assert best < 0.6  # CPU seconds; 0.06-0.1 on a quiet machine
-
-
-def timed(root: Path) -> float:
-    start = time.process_time()
-    assert len(walk(root).entries) == 4_600
-    return time.process_time() - start
+    assert len(walk(tmp_path).entries) == 4_600
