@@ -238,7 +238,8 @@ def test_zoom_changes_the_picture_and_says_so(visit: Callable[..., Any], site: C
     page = visit(site("synthetic")).page
     page.click("#full")
     wide = page.locator("#drawing").bounding_box()["width"]
-    page.click("#nearer")
+    if page.query_selector("#nearer") is not None:  # a page without a map has no zoom
+        page.click("#nearer")
     assert page.locator("#drawing").bounding_box()["width"] == pytest.approx(wide * 1.25, rel=0.01)
     assert page.inner_text("#scale") == "125 %"
     page.click("#fit")
