@@ -21,7 +21,8 @@ def test_no_error_and_no_request(name: str, dark: bool, visit: Callable[..., Any
     found = visit(site(name), dark=dark)
     page = found.page
     for selector in ("#nearer", "#fit", "#full", "#theme"):
-        page.click(selector)
+        if page.query_selector(selector) is not None:  # a page without a map has no zoom
+            page.click(selector)
     page.fill("#search", "order")
     page.fill("#search", "")
     for line in page.locator("#drawing .wire").all()[:3]:
@@ -238,8 +239,7 @@ def test_zoom_changes_the_picture_and_says_so(visit: Callable[..., Any], site: C
     page = visit(site("synthetic")).page
     page.click("#full")
     wide = page.locator("#drawing").bounding_box()["width"]
-    if page.query_selector("#nearer") is not None:  # a page without a map has no zoom
-        page.click("#nearer")
+    page.click("#nearer")
     assert page.locator("#drawing").bounding_box()["width"] == pytest.approx(wide * 1.25, rel=0.01)
     assert page.inner_text("#scale") == "125 %"
     page.click("#fit")
