@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,14 +116,19 @@ def _compile(lines: list[str], base: str, shift: str = "") -> _Rules | None:
                 continue
             text = shifted
         try:
-            pattern: Any = GitIgnoreSpecPattern(text)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)  # `[[` in a client's file is no news to who runs the audit
+                pattern: Any = GitIgnoreSpecPattern(text)
         except ValueError:
             continue
         if pattern.regex is not None and pattern.include is not None:
             patterns.append((pattern.regex, bool(pattern.include)))
     if not patterns:
         return None
-    return _Rules(base, tuple(patterns), re.compile("|".join(f"(?:{_GROUP.sub('(', p.pattern)})" for p, _ in patterns)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        whole = re.compile("|".join(f"(?:{_GROUP.sub('(', p.pattern)})" for p, _ in patterns))
+    return _Rules(base, tuple(patterns), whole)
 
 
 def _shifted(text: str, shift: str) -> str | None:

@@ -13,7 +13,7 @@ from flowaudit.scanner.flow.uses import walk
 from flowaudit.scanner.graph import FlowGraph
 from flowaudit.scanner.program import UnitRef, dotted, last_name
 from flowaudit.scanner.traits.retry import around
-from flowaudit.scanner.traits.retry_loops import is_sleep
+from flowaudit.scanner.traits.retry_pause import is_sleep
 from flowaudit.scanner.traits.spoken import words
 
 _STATE = re.compile(r"status|state", re.IGNORECASE)

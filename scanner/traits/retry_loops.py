@@ -13,7 +13,6 @@ from flowaudit.scanner.facts import (
     Bind,
     Body,
     Call,
-    Closure,
     Const,
     Exit,
     Expr,
@@ -34,6 +33,8 @@ from flowaudit.scanner.facts import (
 from flowaudit.scanner.flow.events import Event, Guard
 from flowaudit.scanner.graph import FlowGraph
 from flowaudit.scanner.program import UnitRef, dotted, last_name
+from flowaudit.scanner.traits.failover import takes_another
+from flowaudit.scanner.traits.retry_pause import is_sleep, pause
 from flowaudit.scanner.traits.spoken import words
 from flowaudit.scanner.traits.values import constants
 
@@ -41,14 +42,12 @@ UNLIMITED = math.inf
 _READS = frozenset({"json", "text", "body", "getBody", "getContents", "catch", "then", "get", "headers", "Number", "parseInt", "int", "float", "min", "max"})
 """Calls that read an answer or work out a number."""
 COUNTER = re.compile(
-    r"retr(?:y|ies)|attempt|tries|trial|try_?count|backoff|limit|count(?:er)?$|^(?:i|n|k|num|left|remaining)$|deadline|elapsed|until|start", re.IGNORECASE
+    r"retr(?:y|ies)|attempt|tries|trial|try_?count|backoff|limit|count(?:er)?$|^(?:i|n|k|num|left)$|remaining|deadline|elapsed|until|start", re.IGNORECASE
 )
 """Names of what bounds a retry: a count of tries, or a clock."""
 FAILURE = re.compile(
     r"err|fail|exception|status|code|retr|429|timeout|limit|throttl|expired|unauth|is_wp_error|\bok\b|success|unavailable|conflict|lock", re.IGNORECASE
 )
-_SLEEP = re.compile(r"^(?:u?sleep|time_nanosleep|delay|wait|pause|backoff|set_?timeout|sleep_for|sleepMs|sleepSeconds)$|sleep|backoff", re.IGNORECASE)
-_SCALE = {"usleep": 1e-6, "time_nanosleep": 1.0, "setTimeout": 1e-3}
 
 
 @dataclass(slots=True, eq=False)
@@ -103,6 +102,8 @@ def _loop(graph: FlowGraph, unit: UnitRef, loop: Loop, events: list[Event]) -> R
         return None  # a loop over records is a batch, not a retry
     if isinstance(loop.source, Bind) or (isinstance(loop.source, Op) and any(isinstance(o, Bind) for o in loop.source.operands)):
         return None  # `while (job = queue.pop())` takes another item each turn
+    if takes_another(unit, loop, events):
+        return None
     attempt = next((t for t in _tries(loop.body) if any(_goes_round(h.body) for h in t.handlers) and _repeats_calls(t, events)), None)
     if attempt is not None:
         rounds = tuple(h for h in attempt.handlers if _goes_round(h.body))
@@ -123,7 +124,7 @@ def _loop(graph: FlowGraph, unit: UnitRef, loop: Loop, events: list[Event]) -> R
         calls = [e for e in events if e.kind == "call"]
         tests = [g.test for e in events if e.kind in {"raise", "return", "exit"} for g in e.guards]
     return Repeat(
-        "loop", unit, loop, _cap(graph, unit, loop, events, tests), _pause(graph, unit, events), rounds, by_result, None, calls,
+        "loop", unit, loop, _cap(graph, unit, loop, events, tests), pause(graph, unit, events), rounds, by_result, None, calls,
         _run(graph, unit, calls), tests,
     )  # fmt: skip
 
@@ -253,11 +254,6 @@ def _by_result(loop: Loop, events: list[Event]) -> bool:
     return (waits or named) and _exits(loop.body) and any(e.kind == "call" for e in events)
 
 
-def is_sleep(name: str) -> bool:
-    """Whether a call of this name waits."""
-    return bool(_SLEEP.search(name))
-
-
 def _leaf_names(expr: Expr) -> Iterator[Expr]:
     match expr:
         case Name() | Attr():
@@ -285,10 +281,11 @@ def _cap(graph: FlowGraph, unit: UnitRef, loop: Loop, events: list[Event], tests
         found = _bound(graph, unit, test)
         if found is not None:
             return found if found >= 0 else None
-    for event in events:  # `if attempts == max: raise` behind or before the try
-        if event.kind in {"raise", "return", "exit"} and not (isinstance(event.node, Exit) and event.node.kind == "continue"):
+    for event in events:  # `if attempts == max: raise` behind or before the try; `if in_time: continue` in a handler that raises otherwise
+        again = isinstance(event.node, Exit) and event.node.kind == "continue"
+        if event.kind in {"raise", "return", "exit"} and not (again and not any(f.kind == "handler" for f in event.frames)):
             for guard in event.guards:
-                found = _bound(graph, unit, guard.test)
+                found = _bound(graph, unit, _written_out(unit, guard.test))
                 if found is not None:
                     return found if found >= 0 else None
     return UNLIMITED
@@ -325,8 +322,9 @@ def _bound(graph: FlowGraph, unit: UnitRef, test: Expr) -> float | None:
                 if not any(COUNTER.search(last_name(n)) for n in _leaf_names(left)):
                     continue
                 number = constants(graph, right, unit)
-                if number and len(number) == 1 and isinstance(number[0].value, int) and not isinstance(number[0].value, bool):
-                    value = number[0].value + (1 if test.op in {"<=", ">"} else 0)
+                counts = [n.value for n in number or () if isinstance(n.value, int) and not isinstance(n.value, bool)]
+                if number and len(counts) == len(number):
+                    value = max(counts) + (1 if test.op in {"<=", ">"} else 0)
                     return float(value) if value > 0 else -1.0
                 return -1.0
             ordered = test.op in {"<", "<=", ">", ">="}
@@ -339,46 +337,18 @@ def _bound(graph: FlowGraph, unit: UnitRef, test: Expr) -> float | None:
             return None
 
 
+def _written_out(unit: UnitRef, test: Expr) -> Expr:
+    """A test that is a local with a name, as what the local was set to."""
+    if isinstance(test, Name):
+        values = [e.node.value for e in unit.flow.assigns.get(test.id, ()) if isinstance(e.node, Assign)]
+        if len(values) == 1 and isinstance(values[0], Op):
+            return values[0]
+    return test
+
+
 def _is_count(graph: FlowGraph, unit: UnitRef, expr: Expr) -> bool:
     """A local that is stepped up or down in the unit."""
     return isinstance(expr, Name) and any(isinstance(e.node, Assign) and e.node.op in {"+=", "-="} for e in unit.flow.assigns.get(expr.id, ()))
-
-
-def _pause(graph: FlowGraph, unit: UnitRef, events: list[Event]) -> float | None:
-    """The wait between tries: the first sleep's constant, None when it is worked out, 0 when there is none."""
-    found: float | None = 0.0
-    for event in events:
-        if event.kind == "closure" and isinstance(event.node, Closure):  # `await new Promise(done => setTimeout(done, ms))`
-            inner = graph.program.units.get(f"{unit.path}::{event.node.unit}")
-            if inner is not None and any(isinstance(e.node, Call) and is_sleep(last_name(e.node.callee)) for e in inner.flow.calls):
-                return None
-        if event.kind != "call" or not isinstance(event.node, Call):
-            continue
-        name = last_name(event.node.callee)
-        known = graph.resolver.known(unit, event)
-        if not (known is not None and known.symbol.role == "sleep") and not is_sleep(name):
-            continue
-        if not event.node.args:
-            return None
-        arg = event.node.args[-1 if name == "setTimeout" else 0].value
-        value = constants(graph, arg, unit)
-        if value and len(value) == 1 and isinstance(value[0].value, int | float) and not isinstance(value[0].value, bool):
-            return float(value[0].value) * (_SCALE.get(name) or (1e-3 if unit.language in {"javascript", "typescript"} else 1.0))
-        found = _micro(graph, unit, name, arg)
-        if found is not None:
-            return found
-        return None
-    return found
-
-
-def _micro(graph: FlowGraph, unit: UnitRef, name: str, arg: Expr) -> float | None:
-    """`usleep($i * 500)`: a wait counted in microseconds that never becomes one to speak of."""
-    if name == "usleep" and isinstance(arg, Op) and arg.op == "*":
-        factors = [constants(graph, o, unit) for o in arg.operands]
-        numbers = [f[0].value for f in factors if f and len(f) == 1 and isinstance(f[0].value, int | float)]
-        if len(numbers) == 1 and numbers[0] * 10 < 100_000:
-            return 0.0
-    return None
 
 
 def _run(graph: FlowGraph, unit: UnitRef, calls: list[Event]) -> list[UnitRef]:
@@ -401,7 +371,7 @@ def _recursions(graph: FlowGraph, unit: UnitRef) -> Iterator[Repeat]:
             continue
         tests = [g.test for g in event.guards]
         yield Repeat(
-            "recursion", unit, call, _depth(graph, unit, event), _pause(graph, unit, unit.flow.events), (handler,) if handler is not None else (), handler is None,
+            "recursion", unit, call, _depth(graph, unit, event), pause(graph, unit, unit.flow.events), (handler,) if handler is not None else (), handler is None,
             event, [], [unit], tests, _repairs(unit, event),
         )  # fmt: skip
         return

@@ -14,9 +14,10 @@ from flowaudit.scanner.flow.uses import mentions, uses, walk
 from flowaudit.scanner.graph import EntryPoint, FlowGraph
 from flowaudit.scanner.program import ClassRef, UnitRef, last_name
 from flowaudit.scanner.rule import Confidence
-from flowaudit.scanner.traits.boundary import Boundary, boundary_of
+from flowaudit.scanner.traits.boundary import Boundary
 from flowaudit.scanner.traits.careless import Careless, careless, goes_on, success_after
 from flowaudit.scanner.traits.checks import reads
+from flowaudit.scanner.traits.contained import guarded, open_events
 from flowaudit.scanner.traits.handling import Handling, best_effort, handling, is_log, loop_around, quiet_way
 from flowaudit.scanner.traits.records import record_of
 from flowaudit.scanner.traits.refusals import refusal
@@ -86,7 +87,7 @@ def _chained(graph: FlowGraph, unit: UnitRef) -> Iterator[Caught]:
 def _judge(graph: FlowGraph, unit: UnitRef, handler: Caught) -> Swallowed | None:
     if handler.raises or (handler.block is not None and (not handler.broad or not foreign(graph, unit, handler))):
         return None
-    boundary = _boundary(graph, unit, handler)
+    boundary = guarded(graph, unit, handler)
     entry = _entry(graph, unit)
     if boundary is None and entry is not None and entry.kind in JOBS:
         boundary = _work(graph, unit, handler)
@@ -122,24 +123,9 @@ def _closure_name(handler: Caught) -> str:
     return ""
 
 
-def _boundary(graph: FlowGraph, unit: UnitRef, handler: Caught) -> Boundary | None:
-    """What the guarded code reaches; closures written in it run there too."""
-    found = boundary_of(graph, unit, handler.tried)
-    if found is None and handler.event is not None:
-        for event in handler.tried:
-            owner = (
-                next((u for u in graph.program.units_of(unit.path) if u.outer is unit and event in u.flow.calls), None)
-                if event not in unit.flow.calls
-                else None
-            )
-            if owner is not None and (inner := boundary_of(graph, owner, [event])) is not None:
-                return inner
-    return found
-
-
 def _work(graph: FlowGraph, unit: UnitRef, handler: Caught) -> Boundary | None:
     """In the handler of a background flow the work itself counts: the first call of the repository's own code."""
-    for event in handler.tried:
+    for event in open_events(graph, unit, handler.tried):
         if event.kind == "call":
             for edge in graph.edge_of(unit, event):
                 if edge.kind == "calls" and edge.certainty != "guessed" and len(edge.head.flow.calls) > 2 and edge.head.name not in _MAKERS:

@@ -163,8 +163,12 @@ def test_a_helper_that_stores_whatever_it_is_handed(name: str, fires: bool) -> N
         "from celery import shared_task\nfrom shop.db import db, save_to_db\nfrom shop.models import Order, Picture\n@shared_task\ndef work(row):\n"
         f"    {name}\n    try:\n        {name.partition(' ')[0]}.fill(row)\n        save_to_db({name.partition(' ')[0]})\n    except Exception:\n        log.exception('x')\n"
     )
-    hits = [f for f in audit(RULE, {**STORES, "shop/tasks.py": task}) if f.at.path == "shop/tasks.py" and f.confidence != "low" and "save_to_db" in f.message]
+    raising = HELPER[: HELPER.index("    try:")] + "    db.session.add(item)\n    db.session.commit()\n"
+    files = {**STORES, "shop/db.py": STORES["shop/db.py"].replace(HELPER, raising), "shop/tasks.py": task}
+    hits = [f for f in audit(RULE, files) if f.at.path == "shop/tasks.py" and f.confidence != "low" and "save_to_db" in f.message]
     assert bool(hits) is fires
+    # the helper that answers every failure itself: said once, where the failure is swallowed
+    assert {f.at.path for f in audit(RULE, {**STORES, "shop/tasks.py": task}) if f.confidence != "low"} == {"shop/db.py"}
 
 
 KEPT = {
