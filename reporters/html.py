@@ -97,16 +97,18 @@ def _hash(text: str) -> str:
 # ---- summary -------------------------------------------------------------------------------------------------------------------
 def _lead(report: Report, drawing: Drawing) -> str:
     lines = len(drawing.lines)
-    texts = [f"This shop talks to {count(len(report.systems), 'other system')} and starts work at {count(len(report.entries), 'place')};"]
+    starts = sum(entry.kind != "schedule" for entry in report.entries)  # schedules have a chapter of their own, and the brief counts likewise
+    texts = [f"This shop talks to {count(len(report.systems), 'other system')} and starts work at {count(starts, 'place')};"]
     texts.append(f"{count(lines, 'connection')} between them {'was' if lines == 1 else 'were'} found.")
     grave = [item for item in report.findings if item.rank.level == "error"]
-    quick = sum(item.rank.effort == "quick win" for item in report.findings)
     if not report.findings:
         texts.append("No way was found in which an order is lost without a word.")
         return " ".join(texts)
     texts.append(f"At {count(len(report.findings), 'place')} an order, a payment or a stock level can go wrong without a word")
     texts[-1] += f", {len(grave)} of them grave." if grave else ", none of them grave."
-    texts.append(f"{count(quick, 'repair')} {'is' if quick == 1 else 'are'} quick." if quick else "No repair is quick.")
+    if report.work:
+        quick = sum(item.effort == "quick win" for item in report.work)
+        texts.append(f"{count(len(report.work), 'repair')} would mend them, {quick or 'none'} of which {'is' if quick == 1 else 'are'} quick.")
     return " ".join(texts)
 
 

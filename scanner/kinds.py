@@ -19,7 +19,7 @@ _MANIFESTS = frozenset({"composer.json", "go.mod", "Gemfile", "package.json"})
 _ASSETS = frozenset({"static", "assets", "public", "js", "css", "lib", "libs", "javascripts", "stylesheets", "skin", "media", "web", "www"})
 
 _TEST_FOLDER = re.compile(
-    r"(?:^|/)_?(?:tests?|__tests__|__mocks__|__fixtures__|specs?|unit[-_]?tests?|integration[-_]?tests?|e2e|cypress|playwright|testing|testdata|test[-_](?:data|utils?|helpers?|support)"
+    r"(?:^|/)_?(?:tests?|__tests__|__mocks__|__fixtures__|specs?|unit[-_]?tests?|integration[-_]?tests?|e2e|__e2e__|cypress|playwright|testing|testdata|test[-_](?:data|utils?|helpers?|support)"
     r"|fixtures|mocks|stubs|Tests?|TestSuite|testsuite|features/bootstrap)/"
 )
 _TEST_FILE = re.compile(

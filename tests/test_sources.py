@@ -86,6 +86,7 @@ def test_a_module_of_the_shop_called_vendor_or_build_is_read(make_repo: Make, pa
         ("shop/migrations/0001_a.py", "migration"), ("database/migrations/x.php", "migration"), ("alembic/versions/x.py", "migration"),
         ("docs/a.py", "example"), ("examples/pay.py", "example"), ("a.min.js", "minified"), ("x_pb2.py", "minified"),
         ("app/latest.py", "code"), ("shop/contest.py", "code"), ("src/protest/a.py", "code"), ("attestation/a.py", "code"), ("inspect/spec.py", "code"),
+        ("backend/src/__e2e__/harness/run.ts", "test"),
         ("sample/systemd/job.timer", "code"), ("src/Contest.php", "code"), ("docs.py", "code"), ("src/orders/migrate.py", "code"),
     ],
 )  # fmt: skip

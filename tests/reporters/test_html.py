@@ -174,7 +174,7 @@ def test_more_findings_than_the_list_takes_are_counted() -> None:
 def test_the_summary_is_for_a_shop_owner() -> None:
     text = html.render(reports.report())
     assert "This shop talks to 1 other system and starts work at 1 place; 0 connections between them were found." in text
-    assert "2 repairs are quick." in text
+    assert "2 repairs would mend them, 2 of which are quick." in text
     assert re.search(r"<b>2</b><strong>Stuck</strong><span>an order stays where it is</span>", text)
 
 
